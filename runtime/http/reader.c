@@ -11,13 +11,14 @@
 #include "http/reader.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "http/head.h"
 
 enum {
-    BYTES_MIN = 1024,
-    CHUNK_MIN = 20, /* bytes around a chunk: 16 digits, two line ends */
-    VERSION_LEN = 9 /* " HTTP/1.1" */
+    BLOCK_MIN = 1024, /* a size that allocators have at hand */
+    CHUNK_MIN = 20,   /* bytes around a chunk: 16 digits, two line ends */
+    VERSION_LEN = 9   /* " HTTP/1.1" */
 };
 
 static struct zkt_http_reader *reader_of(llhttp_t *parser)
@@ -26,9 +27,9 @@ static struct zkt_http_reader *reader_of(llhttp_t *parser)
 }
 
 /* Returns the offset of a span of llhttp in the gathered head. */
-static size_t offset_of(const struct zkt_http_reader *r, const char *at)
+static uint32_t offset_of(const struct zkt_http_reader *r, const char *at)
 {
-    return (size_t)(at - (const char *)r->bytes);
+    return (uint32_t)(at - (const char *)r->bytes);
 }
 
 /* Refuses the request; the first reason counts. Returns -1 for llhttp. */
@@ -45,13 +46,13 @@ static int refuse(struct zkt_http_reader *r, int status)
 
 /* Adds a span to a part, which arrives in pieces. Returns false if they are
  * apart, as those of a folded field are. */
-static bool extend(struct zkt_http_part *part, size_t at, size_t len)
+static bool extend(struct zkt_http_part *part, uint32_t at, size_t len)
 {
     if (part->at == 0) {
         part->at = at;
     }
     const bool good = part->at + part->len == at;
-    part->len += len;
+    part->len += (uint32_t)len;
     return good;
 }
 
@@ -73,16 +74,21 @@ static bool is_known_version(const uint8_t *text)
     return text[6] == '1' && (text[8] == '0' || text[8] == '1');
 }
 
+/* Returns true if a single blank stands between method and target. */
+static bool has_single_blank(const struct zkt_http_reader *r)
+{
+    const uint8_t *target = r->bytes + r->target.at;
+    return r->target.at >= 2 && target[-1] == ' ' && target[-2] != ' ';
+}
+
 /* Checks the request line, which is complete: RFC 9112, section 3. Returns 0 or
  * -1. */
 static int finish_request_line(struct zkt_http_reader *r)
 {
-    const char *method = llhttp_method_name((llhttp_method_t)r->parser.method);
-    const size_t version = r->target.at + r->target.len;
+    const uint32_t version = r->target.at + r->target.len;
     const uint8_t *text = r->bytes + version;
-    if (r->target.at != strlen(method) + 1 ||
-        version + VERSION_LEN + 2 > r->have || !is_version(text) ||
-        memcmp(text + VERSION_LEN, "\r\n", 2) != 0) {
+    if (!has_single_blank(r) || version + VERSION_LEN + 2 > r->have ||
+        !is_version(text) || memcmp(text + VERSION_LEN, "\r\n", 2) != 0) {
         return refuse(r, 400);
     }
     r->method = r->parser.method;
@@ -91,100 +97,132 @@ static int finish_request_line(struct zkt_http_reader *r)
     return is_known_version(text) ? 0 : refuse(r, 505);
 }
 
-static int on_field(llhttp_t *parser, const char *at, size_t len)
-{
-    struct zkt_http_reader *r = reader_of(parser);
-    const size_t offset = offset_of(r, at);
-    if (r->stage != ZKT_HTTP_READING_HEAD) {
-        return 0; /* a trailer */
-    }
-    if (r->line == 0 && finish_request_line(r) != 0) {
-        return -1;
-    }
-    return extend(&r->name, offset, len) && r->name.at == r->line
-               ? 0
-               : refuse(r, 400);
-}
-
 static int on_value(llhttp_t *parser, const char *at, size_t len)
 {
     struct zkt_http_reader *r = reader_of(parser);
     if (r->stage != ZKT_HTTP_READING_HEAD) {
-        return 0;
+        return 0; /* a trailer */
     }
     return extend(&r->value, offset_of(r, at), len) ? 0 : refuse(r, 400);
 }
 
-/* Notes the current field if the server reads it. Returns false if it may not
- * be there. */
-static bool note_field(struct zkt_http_reader *r)
+/* Returns the field that the server reads under a name, or
+ * ZKT_HTTP_FIELD_COUNT. Lengths and names are constants to the compiler. */
+static enum zkt_http_field find_field(const char *name, size_t len)
 {
-    static const struct {
-        struct zkt_str name;
-        bool is_list;
-    } fields[] = {
-#define ONE                 false
-#define LIST                true
-#define X(name, text, kind) { { text, sizeof(text) - 1 }, kind },
-        ZKT_HTTP_FIELDS(X)
+#define X(id, text, kind)                                                      \
+    if (len == sizeof(text) - 1 &&                                             \
+        (memcmp(name, text, sizeof(text) - 1) == 0 ||                          \
+         strncasecmp(name, text, sizeof(text) - 1) == 0)) {                    \
+        return ZKT_HTTP_FIELD_##id;                                            \
+    }
+    ZKT_HTTP_FIELDS(X)
+#undef X
+    return ZKT_HTTP_FIELD_COUNT;
+}
+
+/* Notes a field if the server reads it. Returns false if it may not be
+ * there. */
+static bool note_field(struct zkt_http_reader *r, const char *name, size_t len,
+                       struct zkt_http_part value)
+{
+#define ONE               0u
+#define LIST              1u
+#define X(id, text, kind) | kind << ZKT_HTTP_FIELD_##id
+    static const uint32_t lists = 0 ZKT_HTTP_FIELDS(X);
 #undef X
 #undef LIST
 #undef ONE
-    };
-    const struct zkt_str name = { (const char *)r->bytes + r->name.at,
-                                  r->name.len };
-    for (size_t i = 0; i < ZKT_HTTP_FIELD_COUNT; i++) {
-        if (name.len != fields[i].name.len ||
-            !zkt__head_same(name, fields[i].name.data)) {
-            continue;
-        }
-        if (r->known[i].at == 0) {
-            r->known[i] = r->value;
-            return true;
-        }
-        r->repeated |= 1u << i;
-        return fields[i].is_list;
+    const enum zkt_http_field field = find_field(name, len);
+    if (field == ZKT_HTTP_FIELD_COUNT) {
+        return true;
     }
-    return true;
+    if (r->known[field].at == 0) {
+        r->known[field] = value;
+        return true;
+    }
+    r->repeated |= 1u << field;
+    return (lists >> field & 1) != 0;
 }
 
-static size_t skip_blanks(const struct zkt_http_reader *r, size_t at)
+static bool is_blank(uint8_t c)
 {
-    while (at < r->have && (r->bytes[at] == ' ' || r->bytes[at] == '\t')) {
-        at++;
+    return c == ' ' || c == '\t';
+}
+
+/* The places of a field's line. */
+struct line {
+    uint32_t colon, end; /* the end is that of the value and its blanks */
+    struct zkt_http_part value;
+};
+
+/* Finds the places of the current field's line, with blanks around its value or
+ * no value. The colon is found back from the value, or from the begin of the
+ * line, since llhttp does not say where an empty value is. */
+static void measure_line(const struct zkt_http_reader *r, struct line *out)
+{
+    const uint8_t *bytes = r->bytes;
+    uint32_t at = r->line;
+    if (r->value.len > 0) {
+        at = r->value.at - 1;
+        while (at > r->line && is_blank(bytes[at])) {
+            at--;
+        }
+    } else {
+        while (at + 1 < r->have && bytes[at] != ':') {
+            at++;
+        }
     }
-    return at;
+    out->colon = at;
+    uint32_t end = r->value.len > 0 ? r->value.at + r->value.len : at + 1;
+    while (is_blank(bytes[end - 1])) {
+        end--; /* llhttp leaves blanks at the end of a value */
+    }
+    out->value = r->value.len > 0
+                     ? (struct zkt_http_part){ r->value.at, end - r->value.at }
+                     : (struct zkt_http_part){ end, 0 };
+    while (end < r->have && is_blank(bytes[end])) {
+        end++;
+    }
+    out->end = end;
+}
+
+/* As measure_line; most lines are `Name: value`. */
+static inline void find_line(const struct zkt_http_reader *r, struct line *out)
+{
+    const struct zkt_http_part value = r->value;
+    const uint8_t *end = r->bytes + value.at + value.len;
+    const uint8_t *begin = r->bytes + value.at;
+    *out = (struct line){ value.at - 2, value.at + value.len, value };
+    if (value.len == 0 || memcmp(begin - 2, ": ", 2) != 0 ||
+        is_blank(end[-1])) {
+        measure_line(r, out);
+    }
 }
 
 /* Checks the line of a field, which is complete. */
 static int on_value_complete(llhttp_t *parser)
 {
     struct zkt_http_reader *r = reader_of(parser);
-    struct zkt_http_part *value = &r->value;
+    const uint8_t *bytes = r->bytes;
+    struct line line;
     if (r->stage != ZKT_HTTP_READING_HEAD) {
         return 0;
     }
-    const size_t colon = r->name.at + r->name.len;
-    const size_t begin = skip_blanks(r, colon + 1);
-    if (value->len == 0) {
-        value->at = begin;
+    if (r->line == 0 && finish_request_line(r) != 0) {
+        return -1;
     }
-    const size_t end = skip_blanks(r, value->at + value->len);
-    if (r->name.len == 0 || r->bytes[colon] != ':' || value->at != begin ||
-        end + 2 > r->have || memcmp(r->bytes + end, "\r\n", 2) != 0) {
+    find_line(r, &line);
+    if (line.colon <= r->line || bytes[line.colon] != ':' ||
+        !zkt__head_token[bytes[r->line]] || line.end + 2 > r->have ||
+        memcmp(bytes + line.end, "\r\n", 2) != 0 ||
+        !note_field(r, (const char *)bytes + r->line, line.colon - r->line,
+                    line.value)) {
         return refuse(r, 400);
     }
-    while (value->len > 0 && (r->bytes[value->at + value->len - 1] == ' ' ||
-                              r->bytes[value->at + value->len - 1] == '\t')) {
-        value->len--;
-    }
-    if (!note_field(r)) {
-        return refuse(r, 400);
-    }
-    r->count++;
-    r->line = end + 2;
-    r->name = r->value = (struct zkt_http_part){ 0, 0 };
-    return r->count > ZKT_HTTP_FIELDS_MAX ? refuse(r, 431) : 0;
+    r->line = line.end + 2;
+    r->value = (struct zkt_http_part){ 0, 0 };
+    return ++r->count > ZKT_HTTP_FIELDS_MAX ? refuse(r, 431) : 0;
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -203,7 +241,8 @@ static void finish_head(struct zkt_http_reader *r, size_t end)
         refuse(r, 400);
         return;
     }
-    r->head = r->have = end;
+    r->head = (uint32_t)end;
+    r->have = end;
     const int status = zkt__http_judge(r);
     if (status != 0) {
         refuse(r, status);
@@ -311,7 +350,7 @@ static size_t read_head(struct zkt_http_reader *r, const uint8_t *bytes,
     }
     if (error != HPE_OK) {
         refuse(r, status_of_error(r, error));
-    } else if (r->have == r->limits->head) {
+    } else if (r->have == r->limits.head) {
         refuse(r, 431);
     }
     return len;
@@ -353,7 +392,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len)
         !check_framing(r, at)) {
         return -1;
     }
-    if (r->have - r->head + len > r->limits->body) {
+    if (r->have - r->head + len > r->limits.body) {
         return refuse(r, 413);
     }
     memcpy(r->bytes + r->have, at, len);
@@ -393,21 +432,23 @@ static size_t read_body(struct zkt_http_reader *r, const uint8_t *bytes,
 /* ---- readers ---- */
 
 struct zkt_http_reader *zkt__http_reader_new(
-    const struct zkt_allocator *allocator, const struct zkt_http_limits *limits)
+    const struct zkt_allocator *allocator, struct zkt_http_limits limits)
 {
     static const llhttp_settings_t settings = {
         .on_url = on_url,
-        .on_header_field = on_field,
         .on_header_value = on_value,
         .on_header_value_complete = on_value_complete,
         .on_headers_complete = on_headers_complete,
         .on_body = on_body,
         .on_message_complete = on_complete,
     };
-    struct zkt_http_reader *r = zkt__alloc(allocator, sizeof(*r) + BYTES_MIN);
+    struct zkt_http_reader *r = zkt__alloc(allocator, BLOCK_MIN);
     if (r != NULL) {
         *r = (struct zkt_http_reader){ .limits = limits,
-                                       .capacity = BYTES_MIN };
+                                       .capacity = BLOCK_MIN - sizeof(*r) };
+        if (limits.head > UINT32_MAX / 2) {
+            r->limits.head = UINT32_MAX / 2;
+        }
         llhttp_init(&r->parser, HTTP_REQUEST, &settings);
     }
     return r;
@@ -434,7 +475,7 @@ bool zkt__http_read(const struct zkt_allocator *allocator,
     }
     size_t taken = len - skipped;
     if (r->stage == ZKT_HTTP_READING_HEAD) {
-        const size_t room = r->limits->head - r->have;
+        const size_t room = r->limits.head - r->have;
         taken = taken < room ? taken : room;
     }
     if (!reserve(allocator, reader, taken)) {

@@ -14,18 +14,18 @@
 #error "llhttp 8 is to be compiled with LLHTTP_STRICT_MODE=1"
 #endif
 
-/* A part of the received bytes; at 0: absent, since the method is there. */
+/* A part of the head; at 0: absent, since the method is there. */
 struct zkt_http_part {
-    size_t at, len;
+    uint32_t at, len;
 };
 
 struct zkt_http_reader {
     llhttp_t parser;
-    const struct zkt_http_limits *limits;
+    struct zkt_http_limits limits;
     size_t have, capacity; /* of bytes */
-    size_t head;           /* the length of the head, when it is complete */
-    size_t line;           /* where a field may begin; 0: in the first line */
-    struct zkt_http_part target, name, value;
+    uint32_t head;         /* the length of the head, when it is complete */
+    uint32_t line;         /* where a field may begin; 0: in the first line */
+    struct zkt_http_part target, value; /* the value of the current field */
     struct zkt_http_part known[ZKT_HTTP_FIELD_COUNT];
     struct zkt_http_part host, resource; /* of the target */
     uint32_t repeated;  /* a bit for each list with more lines */

@@ -14,12 +14,23 @@ static struct zkt_str text_of(const struct zkt_http_reader *r,
                : (struct zkt_str){ NULL, 0 };
 }
 
+struct zkt_str zkt__http_value(const struct zkt_http_request *request,
+                               enum zkt_http_field field)
+{
+    return text_of(request->reader, request->reader->known[field]);
+}
+
 /* ---- lists ---- */
 
-/* Calls @take with each line of a list, until it returns false. */
-static void each_line(const struct zkt_http_request *request,
-                      enum zkt_http_field field,
-                      bool (*take)(void *to, struct zkt_str line), void *to)
+static bool is_repeated(const struct zkt_http_reader *r,
+                        enum zkt_http_field field)
+{
+    return (r->repeated >> field & 1) != 0;
+}
+
+void zkt__http_each_line(const struct zkt_http_request *request,
+                         enum zkt_http_field field,
+                         bool (*take)(void *to, struct zkt_str line), void *to)
 {
     static const char *const names[] = {
 #define X(name, text, kind) text,
@@ -28,9 +39,10 @@ static void each_line(const struct zkt_http_request *request,
     };
     struct zkt_str fields = request->fields;
     struct zkt_str name, value;
-    if (!zkt__http_is_repeated(request, field)) {
-        if (request->known[field].data != NULL) {
-            (void)take(to, request->known[field]);
+    if (!is_repeated(request->reader, field)) {
+        value = zkt__http_value(request, field);
+        if (value.data != NULL) {
+            (void)take(to, value);
         }
         return;
     }
@@ -57,7 +69,7 @@ bool zkt__http_has(const struct zkt_http_request *request,
                    enum zkt_http_field field, const char *word)
 {
     struct sought sought = { word, false };
-    each_line(request, field, seek, &sought);
+    zkt__http_each_line(request, field, seek, &sought);
     return sought.found;
 }
 
@@ -139,8 +151,10 @@ static bool split_absolute(struct zkt_http_reader *r, struct zkt_str target)
         !is_authority((struct zkt_str){ host, len })) {
         return false;
     }
-    r->host = (struct zkt_http_part){ r->target.at + scheme, len };
-    r->resource = (struct zkt_http_part){ r->host.at + len, left - len };
+    r->host = (struct zkt_http_part){ r->target.at + (uint32_t)scheme,
+                                      (uint32_t)len };
+    r->resource = (struct zkt_http_part){ r->host.at + r->host.len,
+                                          (uint32_t)(left - len) };
     return true;
 }
 
@@ -196,7 +210,7 @@ static int judge_length(const struct zkt_http_reader *r)
     const struct zkt_str coding = text_of(
         r, r->known[ZKT_HTTP_FIELD_TRANSFER_ENCODING]);
     if (coding.data == NULL) {
-        return r->parser.content_length > r->limits->body ? 413 : 0;
+        return r->parser.content_length > r->limits.body ? 413 : 0;
     }
     if (r->minor == 0 || (r->parser.flags & F_CHUNKED) == 0 ||
         (r->parser.flags & F_CONTENT_LENGTH) != 0) {
@@ -205,9 +219,37 @@ static int judge_length(const struct zkt_http_reader *r)
     return zkt__head_same(coding, "chunked") ? 0 : 501;
 }
 
-int zkt__http_judge(struct zkt_http_reader *r)
+static bool has_in_lines(const struct zkt_http_reader *r,
+                         enum zkt_http_field field, const char *word)
 {
     struct zkt_http_request request;
+    zkt__http_get(r, &request);
+    return zkt__http_has(&request, field, word);
+}
+
+/* As zkt__http_has; a field of a single line needs no request. */
+static inline bool has(const struct zkt_http_reader *r,
+                       enum zkt_http_field field, const char *word)
+{
+    return is_repeated(r, field)
+               ? has_in_lines(r, field, word)
+               : r->known[field].at > 0 &&
+                     zkt__head_has(text_of(r, r->known[field]), word);
+}
+
+static void read_expectations(const struct zkt_http_reader *r,
+                              struct expectations *expectations)
+{
+    struct zkt_http_request request;
+    if (r->known[ZKT_HTTP_FIELD_EXPECT].at > 0) {
+        zkt__http_get(r, &request);
+        zkt__http_each_line(&request, ZKT_HTTP_FIELD_EXPECT, take_expectations,
+                            expectations);
+    }
+}
+
+int zkt__http_judge(struct zkt_http_reader *r)
+{
     struct expectations expectations = { .proceed = false };
     int status = judge_method(r);
     if (status != 0) {
@@ -216,27 +258,23 @@ int zkt__http_judge(struct zkt_http_reader *r)
     if (!split_target(r) || !has_good_host(r)) {
         return 400;
     }
-    status = judge_length(r);
-    if (status != 0) {
-        return status;
-    }
-    zkt__http_get(r, &request);
-    each_line(&request, ZKT_HTTP_FIELD_EXPECT, take_expectations,
-              &expectations);
     /* A server ignores Upgrade in HTTP/1.0 (RFC 9110, section 7.8). */
-    r->asks_websocket =
-        r->minor > 0 &&
-        zkt__http_has(&request, ZKT_HTTP_FIELD_UPGRADE, "websocket") &&
-        zkt__http_has(&request, ZKT_HTTP_FIELD_CONNECTION, "upgrade");
-    r->expects_continue = expectations.proceed && r->minor > 0;
-    r->keeps_alive = !r->asks_websocket && r->minor > 0 &&
-                     !zkt__http_has(&request, ZKT_HTTP_FIELD_CONNECTION,
-                                    "close");
+    r->asks_websocket = r->minor > 0 &&
+                        has(r, ZKT_HTTP_FIELD_UPGRADE, "websocket") &&
+                        has(r, ZKT_HTTP_FIELD_CONNECTION, "Upgrade");
     if (r->asks_websocket &&
         (r->parser.content_length > 0 ||
          r->known[ZKT_HTTP_FIELD_TRANSFER_ENCODING].at > 0)) {
         return 400;
     }
+    status = judge_length(r);
+    if (status != 0) {
+        return status;
+    }
+    read_expectations(r, &expectations);
+    r->expects_continue = expectations.proceed && r->minor > 0;
+    r->keeps_alive = !r->asks_websocket && r->minor > 0 &&
+                     !has(r, ZKT_HTTP_FIELD_CONNECTION, "close");
     return expectations.other ? 417 : 0;
 }
 
@@ -293,12 +331,9 @@ void zkt__http_get(const struct zkt_http_reader *r,
     out->host = text_of(r, r->host);
     out->fields = (struct zkt_str){ (const char *)r->bytes + fields,
                                     r->head - fields };
-    for (size_t i = 0; i < ZKT_HTTP_FIELD_COUNT; i++) {
-        out->known[i] = text_of(r, r->known[i]);
-    }
-    out->repeated = r->repeated;
     out->body = (struct zkt_str){ body, r->have - r->head };
     out->expects_continue = r->expects_continue;
     out->asks_websocket = r->asks_websocket;
     out->keeps_alive = r->keeps_alive;
+    out->reader = r;
 }

@@ -52,6 +52,8 @@ enum zkt_http_method {
     ZKT_HTTP_TRACE
 };
 
+struct zkt_http_reader;
+
 /* A request; the strings are views, valid while its reader is not fed. */
 struct zkt_http_request {
     enum zkt_http_method method;
@@ -59,25 +61,12 @@ struct zkt_http_request {
     struct zkt_str path, query;
     struct zkt_str host;   /* data NULL: absent, which HTTP/1.0 may */
     struct zkt_str fields; /* for zkt__http_next_field */
-    /* The value of the first line of each field; data NULL: absent. */
-    struct zkt_str known[ZKT_HTTP_FIELD_COUNT];
-    uint32_t repeated; /* a bit for each LIST with more lines */
     struct zkt_str body;
     bool expects_continue;
     bool asks_websocket; /* by Upgrade and Connection; without a body */
     bool keeps_alive;    /* the connection may have another request */
+    const struct zkt_http_reader *reader;
 };
-
-/** Returns true if @field is a list of several lines. */
-static inline bool zkt__http_is_repeated(const struct zkt_http_request *request,
-                                         enum zkt_http_field field)
-{
-    return (request->repeated >> field & 1) != 0;
-}
-
-/** Returns true if the list @field has the item @word, in any case. */
-bool zkt__http_has(const struct zkt_http_request *request,
-                   enum zkt_http_field field, const char *word);
 
 struct zkt_http_limits {
     size_t head; /* bytes of a head; exceeding it: 431 */
@@ -96,12 +85,9 @@ enum zkt_http_stage {
     ZKT_HTTP_REFUSED
 };
 
-struct zkt_http_reader;
-
-/** Returns NULL if there is no memory. Borrows @limits. */
+/** Returns NULL if there is no memory. */
 struct zkt_http_reader *zkt__http_reader_new(
-    const struct zkt_allocator *allocator,
-    const struct zkt_http_limits *limits);
+    const struct zkt_allocator *allocator, struct zkt_http_limits limits);
 /** Takes NULL. */
 void zkt__http_reader_free(const struct zkt_allocator *allocator,
                            struct zkt_http_reader *reader);
@@ -125,5 +111,19 @@ size_t zkt__http_received(const struct zkt_http_reader *reader, size_t *memory);
  * is complete. */
 void zkt__http_get(const struct zkt_http_reader *reader,
                    struct zkt_http_request *out);
+
+/** Returns the value of @field, or of the first line of a list; data NULL:
+ * absent. */
+struct zkt_str zkt__http_value(const struct zkt_http_request *request,
+                               enum zkt_http_field field);
+/** Calls @take with the value of each line of a list, until it returns
+ * false. */
+void zkt__http_each_line(const struct zkt_http_request *request,
+                         enum zkt_http_field field,
+                         bool (*take)(void *to, struct zkt_str line), void *to);
+
+/** Returns true if the list @field has the item @word, in any case. */
+bool zkt__http_has(const struct zkt_http_request *request,
+                   enum zkt_http_field field, const char *word);
 
 #endif

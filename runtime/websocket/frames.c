@@ -331,6 +331,9 @@ size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory)
         const size_t payload = zkt__ws_wslay_partial(ws, memory);
         return payload > 0 ? payload : 1; /* a frame has begun */
     }
+    if (ws->role == ZKT_WS_SERVER && ws->request != NULL) {
+        return zkt__http_received(ws->request, memory);
+    }
     *memory = ws->capacity;
     return ws->have;
 }
@@ -386,6 +389,7 @@ void zkt__ws_finish(struct zkt_ws *ws)
     zkt__ws_wslay_end(ws);
     if (ws->allocator != NULL) {
         zkt__ws_drop_gathered(ws);
+        zkt__ws_drop_request(ws);
     }
     ws->state = ZKT_WS_CLOSED;
 }

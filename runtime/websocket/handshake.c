@@ -1,8 +1,7 @@
 /*
- * The opening handshake: the gathering of heads of both roles, and the client's
- * role. A head is gathered up to its empty line and then checked as a whole.
- * Lines must end with CR LF; names are compared without case (RFC 9110, section
- * 5).
+ * The opening handshake, the client's role. The head of a response is gathered
+ * up to its empty line and then checked as a whole. Lines must end with CR LF;
+ * names are compared without case (RFC 9110, section 5).
  */
 #include "websocket/handshake.h"
 
@@ -22,11 +21,13 @@ void zkt__ws_accept_key(const char *key, char accept[ZKT_WS_ACCEPT_LEN + 1])
 {
     /* The GUID of RFC 6455, section 1.3. */
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    char text[ZKT_WS_KEY_LEN + sizeof(guid) - 1];
+    uint8_t text[64];
+    _Static_assert(ZKT_WS_KEY_LEN + sizeof(guid) - 1 == 60,
+                   "a key and the GUID have 60 bytes");
     uint8_t digest[ZKT_SHA1_SIZE];
     memcpy(text, key, ZKT_WS_KEY_LEN);
     memcpy(text + ZKT_WS_KEY_LEN, guid, sizeof(guid) - 1);
-    zkt__sha1(text, sizeof(text), digest);
+    zkt__sha1_60(text, digest);
     accept[zkt__base64(digest, sizeof(digest), accept)] = '\0';
 }
 
@@ -285,33 +286,13 @@ static size_t find_end(const uint8_t *bytes, size_t have, size_t before)
     return 0;
 }
 
-/* Returns the number of bytes in empty lines before a request, which must be
- * ignored (RFC 9112, section 2.2). A CR that an LF may follow is gathered. */
-static size_t skip_empty_lines(struct zkt_ws *ws, const uint8_t *bytes,
-                               size_t len)
-{
-    size_t n = 0;
-    if (ws->have == 1 && ws->gathered[0] == '\r' && bytes[0] == '\n') {
-        ws->have = 0;
-        n = 1;
-    }
-    while (ws->have == 0 && len - n >= 2 && bytes[n] == '\r' &&
-           bytes[n + 1] == '\n') {
-        n += 2;
-    }
-    return n;
-}
-
 size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
                               size_t len)
 {
-    if (ws->role == ZKT_WS_SERVER && ws->have < 2) {
-        const size_t skipped = skip_empty_lines(ws, bytes, len);
-        if (skipped > 0) {
-            return skipped;
-        }
+    if (ws->role == ZKT_WS_SERVER) {
+        return zkt__ws_request_feed(ws, bytes, len);
     }
-    if (ws->role == ZKT_WS_CLIENT && ws->client->body > 0) {
+    if (ws->client->body > 0) {
         return take_body(ws, bytes, len);
     }
     const size_t before = ws->have;
@@ -324,18 +305,9 @@ size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
     const size_t end = find_end(ws->gathered, ws->have, before);
     if (end == 0) {
         if (ws->have == ws->limits->head) {
-            if (ws->role == ZKT_WS_SERVER) {
-                zkt__ws_notify_limit(ws, ZKT_WS_LIMIT_HEAD);
-                zkt__ws_refuse_plainly(ws, 431);
-            } else {
-                zkt__ws_end(ws, 1002, "the server's handshake is too long");
-            }
+            zkt__ws_end(ws, 1002, "the server's handshake is too long");
         }
         return taken;
-    }
-    if (ws->role == ZKT_WS_SERVER) {
-        zkt__ws_check_request(ws, end);
-        return end - before;
     }
     /* Detached from @ws, since a callback may end the connection. */
     uint8_t *gathered = ws->gathered;

@@ -1,7 +1,6 @@
 /*
  * The request of the opening handshake, and its answer: the server's role (RFC
- * 6455, section 4.2). A head is checked as a whole; folded lines and bodies are
- * refused.
+ * 6455, section 4.2). The reader of http has checked that it is a request.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,197 +20,73 @@ static bool is_key(struct zkt_str key)
         key.data[23] != '=') {
         return false;
     }
-    for (size_t i = 0; i < 22; i++) {
-        const char c = key.data[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-              (c >= 'A' && c <= 'Z') || c == '+' || c == '/')) {
-            return false;
-        }
+    uint8_t all = 0, last = 0;
+    for (size_t i = 0; i < 22; i += 2) {
+        last = zkt__base64_digits[(unsigned char)key.data[i + 1]];
+        all |= zkt__base64_digits[(unsigned char)key.data[i]] | last;
     }
     /* Only two bits of the last digit are used (RFC 4648, section 3.5). */
-    return strchr("AQgw", key.data[21]) != NULL;
+    return all < ZKT_BASE64_NO_DIGIT && (last & 15) == 0;
 }
 
-struct request {
-    struct zkt_ws_request public;
-    struct zkt_str version;
-    bool upgrade, connection, body, malformed, expects_more;
+/* The offered subprotocols, from all lines of their field. */
+struct offers {
+    struct zkt_str first; /* of the lines that offer some */
+    bool more, malformed;
 };
 
-/* Sets a field that may occur once only. */
-static void set_once(struct request *r, struct zkt_str *to,
-                     struct zkt_str value)
+/* Checks that offers are tokens, so that the response may name any of them (RFC
+ * 6455, section 4.1, item 10). */
+static bool take_offers(void *to, struct zkt_str line)
 {
-    r->malformed = r->malformed || to->data != NULL;
-    *to = value;
-}
-
-/* Checks a list of expectations; only a single one is defined (RFC 9110,
- * section 10.1.1). */
-static void take_expectations(struct request *r, struct zkt_str list)
-{
+    struct offers *offers = to;
     struct zkt_str item;
-    while (zkt__http_next_item(&list, &item)) {
-        const bool is_continue = zkt__head_same(item, "100-continue");
-        r->public.expects_continue = r->public.expects_continue || is_continue;
-        r->expects_more = r->expects_more || !is_continue;
-    }
-}
-
-/* Checks that the offered subprotocols are tokens, so that the reply may name
- * any of them (RFC 6455, section 4.1, item 10). */
-static void take_protocols(struct request *r, struct zkt_str list)
-{
-    struct zkt_str item;
-    r->public.more_protocols = r->public.protocols.len > 0;
-    r->public.protocols = r->public.more_protocols ? r->public.protocols : list;
-    while (zkt__http_next_item(&list, &item)) {
+    offers->more = offers->first.len > 0;
+    offers->first = offers->more ? offers->first : line;
+    while (zkt__http_next_item(&line, &item)) {
         for (size_t i = 0; i < item.len; i++) {
-            r->malformed = r->malformed ||
-                           !zkt__head_token[(unsigned char)item.data[i]];
-        }
-    }
-}
-
-static void take_field(struct request *r, struct zkt_str name,
-                       struct zkt_str value)
-{
-    if (zkt__head_same(name, "Upgrade")) {
-        r->upgrade = r->upgrade || zkt__head_has(value, "websocket");
-    } else if (zkt__head_same(name, "Connection")) {
-        r->connection = r->connection || zkt__head_has(value, "upgrade");
-    } else if (zkt__head_same(name, "Sec-WebSocket-Key")) {
-        set_once(r, &r->public.key, value);
-    } else if (zkt__head_same(name, "Sec-WebSocket-Version")) {
-        set_once(r, &r->version, value);
-    } else if (zkt__head_same(name, "Sec-WebSocket-Protocol")) {
-        take_protocols(r, value);
-    } else if (zkt__head_same(name, "Host")) {
-        set_once(r, &r->public.host, value);
-    } else if (zkt__head_same(name, "Origin")) {
-        set_once(r, &r->public.origin, value);
-    } else if (zkt__head_same(name, "Content-Length")) {
-        r->body = r->body || !zkt_str_eq(value, ZKT_STR("0"));
-    } else if (zkt__head_same(name, "Transfer-Encoding")) {
-        r->body = true;
-    } else if (zkt__head_same(name, "Expect")) {
-        take_expectations(r, value);
-    }
-}
-
-/* Accepts HTTP/1.1 and later 1.x versions (RFC 6455, section 4.2.1). */
-static bool is_version(const char *text)
-{
-    return memcmp(text, " HTTP/1.", 8) == 0 && text[8] >= '1' && text[8] <= '9';
-}
-
-/* Checks the characters of a target; others must be percent-encoded; a fragment
- * is not allowed (RFC 6455, section 3). */
-static bool is_target(struct zkt_str target)
-{
-    for (size_t i = 0; i < target.len; i++) {
-        const unsigned char c = (unsigned char)target.data[i];
-        if (c <= ' ' || c >= 0x7f || c == '#') {
-            return false;
+            offers->malformed = offers->malformed ||
+                                !zkt__head_token[(unsigned char)item.data[i]];
         }
     }
     return true;
 }
 
-/* Returns the path and query of a target, also of the absolute form
- * `http://host/…` that some proxies and clients send (RFC 6455, section 4.1);
- * an empty path becomes "/". */
-static struct zkt_str resource_of(struct zkt_str target)
-{
-    static const char *const schemes[] = { "http://", "https://" };
-    for (size_t i = 0; i < 2; i++) {
-        const size_t len = strlen(schemes[i]);
-        if (target.len > len &&
-            strncasecmp(target.data, schemes[i], len) == 0) {
-            target.data += len;
-            target.len -= len;
-            const size_t host = strcspn(target.data, "/? ");
-            if (host == 0 || host > target.len || target.data[host] == '?') {
-                return (struct zkt_str){ NULL, 0 };
-            }
-            return host == target.len ? ZKT_STR("/")
-                                      : (struct zkt_str){ target.data + host,
-                                                          target.len - host };
-        }
-    }
-    return target;
-}
-
-/* Parses `GET /path?query HTTP/1.1`. Returns 0, or the status of the
- * refusal. */
-static int take_request_line(struct request *r, struct zkt_str line)
-{
-    static const char get[] = "GET ";
-    const size_t get_len = sizeof(get) - 1, version_len = 9;
-    const char *space = memchr(line.data, ' ', line.len);
-    if (space == NULL || space == line.data) {
-        return 400;
-    }
-    if (line.len < get_len || memcmp(line.data, get, get_len) != 0) {
-        return 405;
-    }
-    if (line.len < get_len + version_len + 1 ||
-        !is_version(line.data + line.len - version_len)) {
-        return 400;
-    }
-    const struct zkt_str target = { line.data + get_len,
-                                    line.len - get_len - version_len };
-    const struct zkt_str resource = resource_of(target);
-    if (!is_target(target) || resource.len == 0 || resource.data[0] != '/') {
-        return 400;
-    }
-    const char *mark = memchr(resource.data, '?', resource.len);
-    r->public.target = r->public.path = resource;
-    r->public.query = ZKT_STR("");
-    if (mark != NULL) {
-        r->public.path.len = (size_t)(mark - resource.data);
-        r->public.query =
-            (struct zkt_str){ mark + 1, resource.len - r->public.path.len - 1 };
-    }
-    return 0;
-}
-
 /* Makes the checks of RFC 6455, section 4.2.1. Returns 0, or the status of the
  * refusal. */
-static int parse_request(struct zkt_head *h, struct request *r)
+static int judge(const struct zkt_http_request *http,
+                 struct zkt_ws_request *out)
 {
-    struct zkt_str line, name, value;
-    if (zkt__head_has_nul(h) || !zkt__head_line(h, &line)) {
+    struct offers offers = { .first = ZKT_STR("") };
+    if (http->method != ZKT_HTTP_GET &&
+        (http->method != ZKT_HTTP_HEAD || http->asks_websocket)) {
+        return 405;
+    }
+    if (zkt__http_value(http, ZKT_HTTP_FIELD_WS_PROTOCOL).data != NULL) {
+        zkt__http_each_line(http, ZKT_HTTP_FIELD_WS_PROTOCOL, take_offers,
+                            &offers);
+    }
+    if (offers.malformed) {
         return 400;
     }
-    const int refused = take_request_line(r, line);
-    if (refused != 0) {
-        return refused;
-    }
-    r->public.fields = (struct zkt_str){ h->at, (size_t)(h->end - h->at) };
-    for (;;) {
-        if (!zkt__head_line(h, &line)) {
-            return 400;
-        }
-        if (line.len == 0) {
-            break;
-        }
-        if (!zkt__head_field(line, &name, &value)) {
-            return 400;
-        }
-        take_field(r, name, value);
-    }
-    if (r->body || r->malformed || r->public.host.data == NULL) {
-        return 400;
-    }
-    if (!r->upgrade || !r->connection ||
-        !zkt_str_eq(r->version, ZKT_STR("13"))) {
+    if (!http->asks_websocket ||
+        !zkt_str_eq(zkt__http_value(http, ZKT_HTTP_FIELD_WS_VERSION),
+                    ZKT_STR("13"))) {
         return 426;
     }
-    if (!is_key(r->public.key)) {
-        return 400;
-    }
-    return r->expects_more ? 417 : 0;
+    *out = (struct zkt_ws_request){
+        .target = http->target,
+        .path = http->path,
+        .query = http->query,
+        .host = http->host,
+        .origin = zkt__http_value(http, ZKT_HTTP_FIELD_ORIGIN),
+        .fields = http->fields,
+        .protocols = offers.first,
+        .key = zkt__http_value(http, ZKT_HTTP_FIELD_WS_KEY),
+        .more_protocols = offers.more,
+        .expects_continue = http->expects_continue,
+    };
+    return is_key(out->key) ? 0 : 400;
 }
 
 static const char *http_reason(int status)
@@ -227,6 +102,8 @@ static const char *http_reason(int status)
         return "Not Found";
     case 405:
         return "Method Not Allowed";
+    case 413:
+        return "Content Too Large";
     case 417:
         return "Expectation Failed";
     case 426:
@@ -237,8 +114,12 @@ static const char *http_reason(int status)
         return "Request Header Fields Too Large";
     case 500:
         return "Internal Server Error";
+    case 501:
+        return "Not Implemented";
     case 503:
         return "Service Unavailable";
+    case 505:
+        return "HTTP Version Not Supported";
     default:
         return "Refused";
     }
@@ -269,11 +150,12 @@ void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
     if (body.len > 0) {
         ws->callbacks->send(ws->user, body.data, body.len);
     }
-    zkt__ws_drop_gathered(ws);
+    zkt__ws_drop_request(ws);
     zkt__ws_end(ws, 1002, "the handshake was refused");
 }
 
-void zkt__ws_refuse_plainly(struct zkt_ws *ws, int status)
+/* Refuses a request with an HTTP status alone. */
+static void refuse_plainly(struct zkt_ws *ws, int status)
 {
     zkt__ws_refuse(ws, status, ZKT_STR(""), ZKT_STR(""));
 }
@@ -312,9 +194,8 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
     if (ws->state != ZKT_WS_ASKED) {
         return;
     }
-    uint8_t *head = ws->gathered;
-    ws->gathered = NULL;
-    ws->have = ws->capacity = 0;
+    struct zkt_http_reader *reader = ws->request;
+    ws->request = NULL;
     send_acceptance(ws, request, protocol);
     if (ws->state == ZKT_WS_ASKED) {
         ws->state = ZKT_WS_OPEN;
@@ -322,25 +203,71 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
             ws->callbacks->on_open(ws->user, "");
         }
     }
-    zkt__release(ws->allocator, head);
+    zkt__http_reader_free(ws->allocator, reader);
 }
 
-/* Checks the gathered head, and asks the server to answer the request. */
-void zkt__ws_check_request(struct zkt_ws *ws, size_t end)
+/* ---- reading ---- */
+
+void zkt__ws_drop_request(struct zkt_ws *ws)
 {
-    struct request r = { .public.protocols = ZKT_STR("") };
-    struct zkt_head h = { (const char *)ws->gathered,
-                          (const char *)ws->gathered + end };
-    const int status = parse_request(&h, &r);
-    ws->have = end;
-    if (status != 0) {
-        zkt__ws_refuse_plainly(ws, status);
-    } else {
-        ws->state = ZKT_WS_ASKED;
-        if (ws->callbacks->on_request != NULL) {
-            ws->callbacks->on_request(ws->user, &r.public);
-        } else {
-            zkt__ws_accept(ws, &r.public, ZKT_STR(""));
-        }
+    if (ws->role == ZKT_WS_SERVER) {
+        zkt__http_reader_free(ws->allocator, ws->request);
+        ws->request = NULL;
     }
+}
+
+/* Judges the request, and asks the server to answer it. */
+static void ask(struct zkt_ws *ws)
+{
+    struct zkt_http_request http;
+    struct zkt_ws_request request;
+    zkt__http_get(ws->request, &http);
+    const int status = judge(&http, &request);
+    if (status != 0) {
+        refuse_plainly(ws, status);
+        return;
+    }
+    ws->state = ZKT_WS_ASKED;
+    if (ws->callbacks->on_request != NULL) {
+        ws->callbacks->on_request(ws->user, &request);
+    } else {
+        zkt__ws_accept(ws, &request, ZKT_STR(""));
+    }
+}
+
+static void refuse_by_reader(struct zkt_ws *ws)
+{
+    const int status = zkt__http_refusal(ws->request);
+    if (status == 431 || status == 413) {
+        zkt__ws_notify_limit(ws, status == 431 ? ZKT_WS_LIMIT_HEAD
+                                               : ZKT_WS_LIMIT_BODY);
+    }
+    refuse_plainly(ws, status);
+}
+
+size_t zkt__ws_request_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
+{
+    size_t used = 0;
+    if (ws->request == NULL) {
+        ws->request = zkt__http_reader_new(
+            ws->allocator,
+            (struct zkt_http_limits){ ws->limits->head, ws->limits->body });
+    }
+    if (ws->request == NULL ||
+        !zkt__http_read(ws->allocator, &ws->request, bytes, len, &used)) {
+        zkt__ws_end(ws, 1011, "out of memory");
+        return len;
+    }
+    switch (zkt__http_stage(ws->request)) {
+    case ZKT_HTTP_READING_HEAD:
+    case ZKT_HTTP_READING_BODY:
+        break;
+    case ZKT_HTTP_COMPLETE:
+        ask(ws);
+        break;
+    case ZKT_HTTP_REFUSED:
+        refuse_by_reader(ws);
+        break;
+    }
+    return used;
 }

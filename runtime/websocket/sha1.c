@@ -67,32 +67,89 @@ static inline void run(uint32_t h[5], const uint32_t *w, mixer *mix, uint32_t k)
     h[4] = e;
 }
 
-/* FIPS 180-4, section 6.1.2, for a block of 64 bytes. */
-static void add_block(uint32_t hash[5], const uint8_t *block)
+/* Adds a block to the hash, whose words and constants are @w and @k. */
+static inline void mix(uint32_t hash[5], const uint32_t w[80],
+                       const uint32_t k[4])
 {
-    uint32_t w[80], h[5];
-    for (size_t t = 0; t < 16; t++) {
-        w[t] = load(block + 4 * t);
-    }
-    for (size_t t = 16; t < 80; t++) {
-        w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
-    }
+    uint32_t h[5];
     memcpy(h, hash, sizeof(h));
-    run(h, w, choose, 0x5a827999);
-    run(h, w + 20, parity, 0x6ed9eba1);
-    run(h, w + 40, majority, 0x8f1bbcdc);
-    run(h, w + 60, parity, 0xca62c1d6);
+    run(h, w, choose, k[0]);
+    run(h, w + 20, parity, k[1]);
+    run(h, w + 40, majority, k[2]);
+    run(h, w + 60, parity, k[3]);
     for (size_t i = 0; i < 5; i++) {
         hash[i] += h[i];
     }
 }
 
+/* FIPS 180-4, section 6.1.2, for a block of 64 bytes. */
+static void add_block(uint32_t hash[5], const uint8_t *block)
+{
+    static const uint32_t k[4] = { 0x5a827999, 0x6ed9eba1, 0x8f1bbcdc,
+                                   0xca62c1d6 };
+    uint32_t w[80];
+    for (size_t t = 0; t < 16; t++) {
+        w[t] = load(block + 4 * t);
+    }
+    for (size_t t = 16; t < 32; t++) {
+        w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
+    }
+    /* The same by earlier words, so that four at a time are independent. */
+    for (size_t t = 32; t < 80; t++) {
+        w[t] = rotate(w[t - 6] ^ w[t - 16] ^ w[t - 28] ^ w[t - 32], 2);
+    }
+    mix(hash, w, k);
+}
+
+static void init(uint32_t hash[5])
+{
+    static const uint32_t first[5] = { 0x67452301, 0xefcdab89, 0x98badcfe,
+                                       0x10325476, 0xc3d2e1f0 };
+    memcpy(hash, first, sizeof(first));
+}
+
+static void finish(const uint32_t hash[5], uint8_t digest[ZKT_SHA1_SIZE])
+{
+    for (size_t i = 0; i < 5; i++) {
+        store(digest + 4 * i, hash[i]);
+    }
+}
+
+void zkt__sha1_60(uint8_t data[64], uint8_t digest[ZKT_SHA1_SIZE])
+{
+    /* The words of a block that ends the padding of 60 bytes, which are always
+     * the same, each with its constant. */
+    static const uint32_t padding[80] = {
+        0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999,
+        0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999,
+        0x5a827999, 0x5a827999, 0x5a827999, 0x5a827b79, 0x5a827999, 0x5a827999,
+        0x5a827d59, 0x5a827999, 0x6ed9eba1, 0x6ed9f321, 0x6ed9eba1, 0x6ed9ef61,
+        0x6ed9faa1, 0x6ed9eba1, 0x6ed9eba1, 0x6eda09a1, 0x6ed9eba1, 0x6ed9f861,
+        0x6eda27a1, 0x6ed9efe1, 0x6ed9eba1, 0x6eda63a1, 0x6ed9faa1, 0x6eda1ea1,
+        0x6edadba1, 0x6ed9faa1, 0x6ed9eba1, 0x6edbdaa1, 0x8f1bbcdc, 0x8f1c88dc,
+        0x8f1f7cdc, 0x8f1c005c, 0x8f1bbcdc, 0x8f234bdc, 0x8f1cbbdc, 0x8f1ee35c,
+        0x8f2abcdc, 0x8f1cacdc, 0x8f1befdc, 0x8f3abbdc, 0x8f1bbcdc, 0x8f2874dc,
+        0x8f57bcdc, 0x8f1fc7dc, 0x8f1cacdc, 0x8f94bbdc, 0x8f2bacdc, 0x8f4f43dc,
+        0xcb52c1d6, 0xca7284d6, 0xca63b1d6, 0xcc527cd6, 0xca62c1d6, 0xcb2ec1d6,
+        0xce23b1d6, 0xcaa641d6, 0xca62c1d6, 0xd1f1c1d6, 0xcb61c1d6, 0xcd895fd6,
+        0xd962c1d6, 0xcb53b1d6, 0xca95fdd6, 0xe96249d6, 0xca62c1d6, 0xd71b49d6,
+        0x0663b1d6, 0xce6d0bd6,
+    };
+    static const uint32_t k[4] = { 0 };
+    uint32_t hash[5];
+    memcpy(data + 60, "\x80\0\0", 4);
+    init(hash);
+    add_block(hash, data);
+    mix(hash, padding, k);
+    finish(hash, digest);
+}
+
 void zkt__sha1(const void *data, size_t len, uint8_t digest[ZKT_SHA1_SIZE])
 {
-    uint32_t hash[5] = { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476,
-                         0xc3d2e1f0 };
     const uint8_t *at = data;
     size_t left = len;
+    uint32_t hash[5];
+    init(hash);
     for (; left >= 64; left -= 64, at += 64) {
         add_block(hash, at);
     }
@@ -109,7 +166,5 @@ void zkt__sha1(const void *data, size_t len, uint8_t digest[ZKT_SHA1_SIZE])
     for (size_t i = 0; i < size; i += 64) {
         add_block(hash, tail + i);
     }
-    for (size_t i = 0; i < 5; i++) {
-        store(digest + 4 * i, hash[i]);
-    }
+    finish(hash, digest);
 }

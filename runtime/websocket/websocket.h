@@ -22,6 +22,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/utf8.h"
+#include "http/request.h"
 #include "zocket/types.h"
 
 /* The subprotocols: with true inserts in patches, and without; protocol.md. */
@@ -61,7 +62,8 @@ struct zkt_ws_request {
 enum zkt_ws_limit {
     ZKT_WS_LIMIT_MESSAGE,
     ZKT_WS_LIMIT_FRAGMENTS,
-    ZKT_WS_LIMIT_HEAD
+    ZKT_WS_LIMIT_HEAD,
+    ZKT_WS_LIMIT_BODY
 };
 
 struct zkt_ws;
@@ -127,6 +129,7 @@ struct zkt_ws_limits {
     size_t message; /* bytes; exceeding it: 1009 */
     size_t head;    /* bytes of a request or response head; exceeding it: 431 */
     size_t fragments; /* frames per message; exceeding it: 1009 */
+    size_t body;      /* bytes of a request's body; exceeding it: 413 */
 };
 
 /* Of a response that refuses; a longer body is not read. */
@@ -153,9 +156,13 @@ struct zkt_ws {
     const struct zkt_allocator *allocator;
     const struct zkt_ws_limits *limits; /* outlives the connection */
     struct zkt_ws_wslay *wslay;         /* the wslay context, while needed */
-    uint8_t *gathered;                  /* a partial frame or head */
-    size_t have, want, capacity;        /* bytes of gathered */
-    struct zkt_ws_client *client;       /* NULL for the server role */
+    uint8_t *gathered;           /* a partial frame, or a response's head */
+    size_t have, want, capacity; /* bytes of gathered */
+    union {
+        struct zkt_ws_client *client;    /* of the client role */
+        struct zkt_http_reader *request; /* of the server role: the request of
+                                            the handshake, or NULL */
+    };
     uint32_t completed;   /* messages, and control frames between them */
     struct zkt_utf8 utf8; /* of a partial text frame */
     uint8_t role, state;

@@ -137,7 +137,7 @@ static void run(const uint8_t *data, size_t size, bool client, size_t cut,
         .on_refused = on_refused,
         .on_refusal_body = on_refusal_body,
     };
-    static const struct zkt_ws_limits limits = { 1000, 2048, 16 };
+    static const struct zkt_ws_limits limits = { 1000, 2048, 16, 64 };
     static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
     struct zkt_random random;
     struct zkt_hash_key key;

@@ -135,7 +135,9 @@ static inline void our_begin(struct zkt_ws *ws, struct outcome *o,
     zkt__ws_init_server(ws, &callbacks, o, &zkt__allocator_default, &limits);
     o->ws = ws;
     ws->role = (uint8_t)role;
-    ws->client = client;
+    if (role == ZKT_WS_CLIENT) {
+        ws->client = client;
+    }
     ws->state = ZKT_WS_OPEN;
 }
 

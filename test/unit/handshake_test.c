@@ -107,7 +107,7 @@ static const struct zkt_ws_callbacks callbacks = {
     .send = on_send,
     .on_close = on_close,
 };
-static const struct zkt_ws_limits limits = { 1000, 1024, 16 };
+static const struct zkt_ws_limits limits = { 1000, 1024, 16, 64 };
 
 static void feed(struct zkt_ws *ws, const char *text, size_t len, size_t cut)
 {
@@ -149,10 +149,10 @@ static void test_requests(void **state)
         int status;
     } table[] = {
         { GET HEAD KEYS "\r\n", 101 },
-        /* RFC 6455, section 4.1: an absolute URI; 4.2.1: a later version. */
+        /* RFC 6455, section 4.1: an absolute URI. */
         { "GET http://x:1/chat HTTP/1.1\r\n" HEAD KEYS "\r\n", 101 },
         { "GET HTTPS://x HTTP/1.1\r\n" HEAD KEYS "\r\n", 101 },
-        { "GET / HTTP/1.2\r\n" HEAD KEYS "\r\n", 101 },
+        { "GET / HTTP/1.2\r\n" HEAD KEYS "\r\n", 505 },
         { "GET http://x/closed HTTP/1.1\r\n" HEAD KEYS "\r\n", 403 },
         { "GET http:// HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
         { "GET http:///a HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
@@ -162,7 +162,7 @@ static void test_requests(void **state)
         { "GET /a#b HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
         { "GET /\xc3\xa9 HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
         { "GET / HTTP/1.x\r\n" HEAD KEYS "\r\n", 400 },
-        { "GET / HTTP/2.0\r\n" HEAD KEYS "\r\n", 400 },
+        { "GET / HTTP/2.0\r\n" HEAD KEYS "\r\n", 505 },
         { "GET  HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
         { "GE\r\n\r\n", 400 },
         { GET "host:x\r\nupgrade:websocket\r\nCONNECTION:upgrade\r\n" KEYS
@@ -171,7 +171,8 @@ static void test_requests(void **state)
         { GET HEAD KEYS "Content-Length: 0\r\n\r\n", 101 },
         { "GET /closed HTTP/1.1\r\n" HEAD KEYS "\r\n", 403 },
         { "POST / HTTP/1.1\r\n" HEAD KEYS "\r\n", 405 },
-        { "GET / HTTP/1.0\r\n" HEAD KEYS "\r\n", 400 },
+        /* RFC 9110, section 7.8: HTTP/1.0 has no Upgrade. */
+        { "GET / HTTP/1.0\r\n" HEAD KEYS "\r\n", 426 },
         { "GET x HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
         { "GET /a b HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
         { "nonsense\r\n\r\n", 400 },

@@ -78,7 +78,7 @@ static const struct zkt_ws_callbacks callbacks = {
     .send = on_send,
     .on_close = on_close,
 };
-static const struct zkt_ws_limits limits = { MESSAGE_MAX, 1024, 4 };
+static const struct zkt_ws_limits limits = { MESSAGE_MAX, 1024, 4, 0 };
 
 /* ---- frames ---- */
 
@@ -625,7 +625,9 @@ static void run_row(const struct row *row, bool client, size_t cut, bool pauses)
     assert_true(zkt__random_init(&random, &key, seed));
     zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
     ws.role = client ? ZKT_WS_CLIENT : ZKT_WS_SERVER;
-    ws.client = &with_random;
+    if (client) {
+        ws.client = &with_random;
+    }
     ws.state = ZKT_WS_OPEN;
     for (size_t at = 0; at < len; at += cut) {
         feed(&ws, bytes + at, len - at < cut ? len - at : cut);
@@ -751,7 +753,9 @@ static void run_heads(const struct head_row *row, bool client, size_t cut)
     assert_true(zkt__random_init(&random, &key, seed));
     zkt__ws_init_server(&ws, &all, &h, &zkt__allocator_default, &limits);
     ws.role = client ? ZKT_WS_CLIENT : ZKT_WS_SERVER;
-    ws.client = &with_random;
+    if (client) {
+        ws.client = &with_random;
+    }
     ws.state = ZKT_WS_OPEN;
     for (size_t at = 0; at < len; at += cut) {
         feed(&ws, bytes + at, len - at < cut ? len - at : cut);
