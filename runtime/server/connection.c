@@ -9,6 +9,7 @@
 #include "server/deadlines.h"
 #include "server/output.h"
 #include "server/receive.h"
+#include "server/routes.h"
 #include "session/contact.h"
 #include "session/opening.h"
 #include "session/streams.h"
@@ -270,6 +271,22 @@ static void on_request(void *user, const struct zkt_ws_request *request)
     zkt__session_begin(&server_of(c)->host, &c->session, request);
 }
 
+static int on_head(void *user, const struct zkt_http_request *request)
+{
+    (void)user;
+    return zkt__routes_check(request);
+}
+
+static void on_plain(void *user, const struct zkt_http_request *request)
+{
+    struct zkt_connection *c = user;
+    struct zkt_server *server = server_of(c);
+    server->host.stats.http_requests++;
+    zkt__host_spend(&server->host, ZKT_COST_MESSAGE + request->body.len);
+    advance_stage(c, ZKT_STAGE_HTTP);
+    zkt__routes_answer(server, &c->ws, request);
+}
+
 static void on_open(void *user, const char *protocol)
 {
     struct zkt_connection *c = user;
@@ -325,10 +342,13 @@ static void on_limit(void *user, enum zkt_ws_limit limit)
     hits->message_bytes += limit == ZKT_WS_LIMIT_MESSAGE;
     hits->fragments += limit == ZKT_WS_LIMIT_FRAGMENTS;
     hits->head_bytes += limit == ZKT_WS_LIMIT_HEAD;
+    hits->body_bytes += limit == ZKT_WS_LIMIT_BODY;
 }
 
 static const struct zkt_ws_callbacks ws_callbacks = {
     .on_request = on_request,
+    .on_head = on_head,
+    .on_plain = on_plain,
     .on_open = on_open,
     .memory = message_memory,
     .on_message = on_message,

@@ -25,7 +25,8 @@ struct zkt_server;
 
 /* The stages of a connection; it never goes back. */
 enum zkt_stage {
-    ZKT_STAGE_HANDSHAKE,
+    ZKT_STAGE_HANDSHAKE, /* in its first request */
+    ZKT_STAGE_HTTP,      /* a plain request was answered; another may come */
     ZKT_STAGE_OPEN,
     ZKT_STAGE_OVER,    /* nothing more is queued; its contacts end */
     ZKT_STAGE_DETACHED /* its transport is gone */

@@ -96,7 +96,7 @@ static void enforce_gathered_bytes(struct zkt_server *server)
         struct zkt_connection *c = find_largest(server);
         set_gathered(c, 0);
         server->host.stats.limit_hits.gathered_bytes++;
-        if (c->stage == ZKT_STAGE_HANDSHAKE) {
+        if (c->stage < ZKT_STAGE_OPEN) {
             zkt__connection_drop(c);
         } else {
             zkt__connection_close(c, 1013, "too much is under way");
@@ -142,6 +142,37 @@ static void follow_message(struct zkt_connection *c, size_t partial)
     }
 }
 
+/* ---- requests ---- */
+
+static void begin_body(struct zkt_connection *c, size_t received)
+{
+    c->deadlines.before = received;
+    zkt__deadline_begin(c, ZKT_DEADLINE_BODY);
+}
+
+/* Follows the requests before a WebSocket is open. Bytes of a head extend
+ * nothing; an answer ends the time of its request. */
+static void follow_request(struct zkt_connection *c, size_t received)
+{
+    struct zkt_deadlines *d = &c->deadlines;
+    const bool answered = c->ws.completed != d->completed;
+    const enum zkt_deadline before = d->row;
+    d->completed = c->ws.completed;
+    if (zkt__ws_reads_body(&c->ws)) {
+        if (before != ZKT_DEADLINE_BODY || answered ||
+            is_progress(server_of(c), ZKT_DEADLINE_BODY,
+                        received - d->before)) {
+            begin_body(c, received);
+        }
+    } else if (received == 0 && c->stage == ZKT_STAGE_HTTP) {
+        if (before != ZKT_DEADLINE_HTTP_IDLE || answered) {
+            zkt__deadline_begin(c, ZKT_DEADLINE_HTTP_IDLE);
+        }
+    } else if (before != ZKT_DEADLINE_HANDSHAKE || answered) {
+        zkt__deadline_begin(c, ZKT_DEADLINE_HANDSHAKE);
+    }
+}
+
 void zkt__deadline_heard(struct zkt_connection *c)
 {
     size_t memory;
@@ -149,6 +180,8 @@ void zkt__deadline_heard(struct zkt_connection *c)
     set_gathered(c, c->stage < ZKT_STAGE_OVER ? memory : 0);
     if (c->stage == ZKT_STAGE_OPEN) {
         follow_message(c, partial);
+    } else if (c->stage < ZKT_STAGE_OPEN) {
+        follow_request(c, partial);
     }
     enforce_gathered_bytes(server_of(c));
 }
@@ -237,6 +270,21 @@ static void handshake_timed_out(struct zkt_connection *c)
     }
 }
 
+/* If reading had stopped, another period of the body begins. */
+static void body_timed_out(struct zkt_connection *c)
+{
+    struct zkt_limit_counts *hits = &server_of(c)->host.stats.limit_hits;
+    size_t memory;
+    const size_t received = zkt__ws_partial(&c->ws, &memory);
+    if (!c->endpoint.reading) {
+        begin_body(c, received);
+        return;
+    }
+    hits->body_ms++;
+    hits->progress_rate += received > c->deadlines.before;
+    zkt__connection_refuse(c, 408);
+}
+
 /* The pong of a connection that is not read from cannot be received. */
 static void pong_timed_out(struct zkt_connection *c)
 {
@@ -253,6 +301,13 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
     switch (row) {
     case ZKT_DEADLINE_HANDSHAKE:
         handshake_timed_out(c);
+        break;
+    case ZKT_DEADLINE_BODY:
+        body_timed_out(c);
+        break;
+    case ZKT_DEADLINE_HTTP_IDLE:
+        hits->http_idle_ms++;
+        zkt__connection_close(c, 1001, "no request for long");
         break;
     case ZKT_DEADLINE_MESSAGE:
         message_timed_out(c);
@@ -306,9 +361,9 @@ void zkt__deadlines_expire(struct zkt_server *server)
 {
     /* SILENCE is last: the PONG that it begins is not due in the same turn. */
     static const enum zkt_deadline order[] = {
-        ZKT_DEADLINE_HANDSHAKE, ZKT_DEADLINE_PONG,   ZKT_DEADLINE_CLOSING,
-        ZKT_DEADLINE_MESSAGE,   ZKT_DEADLINE_OUTPUT, ZKT_DEADLINE_EXCESS,
-        ZKT_DEADLINE_SILENCE,
+        ZKT_DEADLINE_HANDSHAKE, ZKT_DEADLINE_BODY,    ZKT_DEADLINE_HTTP_IDLE,
+        ZKT_DEADLINE_PONG,      ZKT_DEADLINE_CLOSING, ZKT_DEADLINE_MESSAGE,
+        ZKT_DEADLINE_OUTPUT,    ZKT_DEADLINE_EXCESS,  ZKT_DEADLINE_SILENCE,
     };
     _Static_assert(sizeof(order) / sizeof(order[0]) == ZKT_DEADLINE_COUNT,
                    "every row expires");

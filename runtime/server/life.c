@@ -176,7 +176,7 @@ static void close_connections(struct zkt_server *server)
     for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
          n = zkt__list_after(&server->connections, n)) {
         struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
-        if (c->stage == ZKT_STAGE_HANDSHAKE) {
+        if (c->stage < ZKT_STAGE_OPEN) {
             c->endpoint.closing = true;
         }
         zkt__connection_close(c, 1001, "the server stops");

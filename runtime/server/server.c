@@ -223,6 +223,7 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         .message = (size_t)server->limits.message_bytes,
         .head = (size_t)server->limits.head_bytes,
         .fragments = (size_t)server->limits.fragments,
+        .body = (size_t)server->limits.body_bytes,
     };
     zkt__list_init(&server->core.dirty);
     zkt__list_init(&server->connections);

@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "http/head.h"
+#include "http/response.h"
 #include "websocket/frames.h"
 #include "websocket/handshake.h"
 
 enum {
-    REPLY_MAX = 512
+    REPLY_MAX = 256
 };
+
+static const char proceed[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 /* 16 bytes of base64 are 22 digits and two padding signs. */
 static bool is_key(struct zkt_str key)
@@ -58,8 +61,7 @@ static int judge(const struct zkt_http_request *http,
                  struct zkt_ws_request *out)
 {
     struct offers offers = { .first = ZKT_STR("") };
-    if (http->method != ZKT_HTTP_GET &&
-        (http->method != ZKT_HTTP_HEAD || http->asks_websocket)) {
+    if (http->method != ZKT_HTTP_GET) {
         return 405;
     }
     if (zkt__http_value(http, ZKT_HTTP_FIELD_WS_PROTOCOL).data != NULL) {
@@ -69,8 +71,7 @@ static int judge(const struct zkt_http_request *http,
     if (offers.malformed) {
         return 400;
     }
-    if (!http->asks_websocket ||
-        !zkt_str_eq(zkt__http_value(http, ZKT_HTTP_FIELD_WS_VERSION),
+    if (!zkt_str_eq(zkt__http_value(http, ZKT_HTTP_FIELD_WS_VERSION),
                     ZKT_STR("13"))) {
         return 426;
     }
@@ -89,67 +90,13 @@ static int judge(const struct zkt_http_request *http,
     return is_key(out->key) ? 0 : 400;
 }
 
-static const char *http_reason(int status)
-{
-    switch (status) {
-    case 400:
-        return "Bad Request";
-    case 401:
-        return "Unauthorized";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 413:
-        return "Content Too Large";
-    case 417:
-        return "Expectation Failed";
-    case 426:
-        return "Upgrade Required";
-    case 429:
-        return "Too Many Requests";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 500:
-        return "Internal Server Error";
-    case 501:
-        return "Not Implemented";
-    case 503:
-        return "Service Unavailable";
-    case 505:
-        return "HTTP Version Not Supported";
-    default:
-        return "Refused";
-    }
-}
-
 void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
                     struct zkt_str body)
 {
-    char begin[REPLY_MAX], end[REPLY_MAX];
-    const char *extra = status == 405 ? "Allow: GET\r\n" : "";
-    const char *options = "close";
-    if (status == 426) {
-        /* RFC 9110, sections 15.5.22 and 7.8; RFC 6455, section 4.4. */
-        extra = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-        options = "Upgrade, close";
-    }
-    const int begin_len = snprintf(begin, sizeof(begin), "HTTP/1.1 %d %s\r\n%s",
-                                   status, http_reason(status), extra);
-    const int end_len = snprintf(end, sizeof(end),
-                                 "Connection: %s\r\nContent-Length: %zu"
-                                 "\r\n\r\n",
-                                 options, body.len);
-    ws->callbacks->send(ws->user, begin, (size_t)begin_len);
-    if (fields.len > 0) {
-        ws->callbacks->send(ws->user, fields.data, fields.len);
-    }
-    ws->callbacks->send(ws->user, end, (size_t)end_len);
-    if (body.len > 0) {
-        ws->callbacks->send(ws->user, body.data, body.len);
-    }
+    zkt__http_respond(
+        &(const struct zkt_http_response){
+            .status = status, .fields = fields, .body = body, .closes = true },
+        ws->callbacks->send, ws->user);
     zkt__ws_drop_request(ws);
     zkt__ws_end(ws, 1002, "the handshake was refused");
 }
@@ -164,13 +111,12 @@ static void refuse_plainly(struct zkt_ws *ws, int status)
 static void send_acceptance(struct zkt_ws *ws, const struct zkt_ws_request *r,
                             struct zkt_str protocol)
 {
-    /* It must precede the response (RFC 9110, section 7.8). */
-    static const char proceed[] = "HTTP/1.1 100 Continue\r\n\r\n";
     static const char begin[] =
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Accept: ";
     static const char selects[] = "\r\nSec-WebSocket-Protocol: ";
     char reply[REPLY_MAX];
+    /* It must precede the response (RFC 9110, section 7.8). */
     if (r->expects_continue) {
         ws->callbacks->send(ws->user, proceed, sizeof(proceed) - 1);
     }
@@ -206,7 +152,32 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
     zkt__http_reader_free(ws->allocator, reader);
 }
 
+void zkt__ws_reply(struct zkt_ws *ws, struct zkt_http_response response)
+{
+    struct zkt_http_request http;
+    if (ws->state != ZKT_WS_ASKED) {
+        return;
+    }
+    zkt__http_get(ws->request, &http);
+    response.omits_body = http.method == ZKT_HTTP_HEAD;
+    response.closes = response.closes || !http.keeps_alive;
+    zkt__http_respond(&response, ws->callbacks->send, ws->user);
+    zkt__ws_drop_request(ws);
+    ws->completed++;
+    if (response.closes) {
+        zkt__ws_end(ws, 1000, "the last request was answered");
+    } else if (ws->state == ZKT_WS_ASKED) {
+        ws->state = ZKT_WS_HANDSHAKE;
+    }
+}
+
 /* ---- reading ---- */
+
+bool zkt__ws_reads_body(const struct zkt_ws *ws)
+{
+    return ws->request != NULL &&
+           zkt__http_stage(ws->request) == ZKT_HTTP_READING_BODY;
+}
 
 void zkt__ws_drop_request(struct zkt_ws *ws)
 {
@@ -216,13 +187,12 @@ void zkt__ws_drop_request(struct zkt_ws *ws)
     }
 }
 
-/* Judges the request, and asks the server to answer it. */
-static void ask(struct zkt_ws *ws)
+/* Judges a request for a WebSocket, and asks the server to answer it. */
+static void ask_for_websocket(struct zkt_ws *ws,
+                              const struct zkt_http_request *http)
 {
-    struct zkt_http_request http;
     struct zkt_ws_request request;
-    zkt__http_get(ws->request, &http);
-    const int status = judge(&http, &request);
+    const int status = judge(http, &request);
     if (status != 0) {
         refuse_plainly(ws, status);
         return;
@@ -233,6 +203,40 @@ static void ask(struct zkt_ws *ws)
     } else {
         zkt__ws_accept(ws, &request, ZKT_STR(""));
     }
+}
+
+/* The request is complete. */
+static void ask(struct zkt_ws *ws, const struct zkt_http_request *http)
+{
+    if (http->asks_websocket) {
+        ask_for_websocket(ws, http);
+    } else {
+        ws->state = ZKT_WS_ASKED;
+        ws->callbacks->on_plain(ws->user, http);
+    }
+}
+
+/* The head of a request is complete, and perhaps a body follows. Returns false
+ * if the request is refused. */
+static bool take_head(struct zkt_ws *ws, const struct zkt_http_request *http)
+{
+    if (http->asks_websocket) {
+        return true;
+    }
+    const bool reads = http->method == ZKT_HTTP_GET ||
+                       http->method == ZKT_HTTP_HEAD;
+    const int status = ws->callbacks->on_head != NULL
+                           ? ws->callbacks->on_head(ws->user, http)
+                       : reads ? 426
+                               : 405;
+    if (status != 0) {
+        refuse_plainly(ws, status);
+        return false;
+    }
+    if (http->expects_continue && zkt__ws_reads_body(ws)) {
+        ws->callbacks->send(ws->user, proceed, sizeof(proceed) - 1);
+    }
+    return true;
 }
 
 static void refuse_by_reader(struct zkt_ws *ws)
@@ -247,27 +251,30 @@ static void refuse_by_reader(struct zkt_ws *ws)
 
 size_t zkt__ws_request_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
 {
+    struct zkt_http_request http;
     size_t used = 0;
     if (ws->request == NULL) {
         ws->request = zkt__http_reader_new(
             ws->allocator,
             (struct zkt_http_limits){ ws->limits->head, ws->limits->body });
     }
+    const enum zkt_http_stage before = ws->request != NULL
+                                           ? zkt__http_stage(ws->request)
+                                           : ZKT_HTTP_READING_HEAD;
     if (ws->request == NULL ||
         !zkt__http_read(ws->allocator, &ws->request, bytes, len, &used)) {
         zkt__ws_end(ws, 1011, "out of memory");
         return len;
     }
-    switch (zkt__http_stage(ws->request)) {
-    case ZKT_HTTP_READING_HEAD:
-    case ZKT_HTTP_READING_BODY:
-        break;
-    case ZKT_HTTP_COMPLETE:
-        ask(ws);
-        break;
-    case ZKT_HTTP_REFUSED:
+    const enum zkt_http_stage stage = zkt__http_stage(ws->request);
+    if (stage == ZKT_HTTP_REFUSED) {
         refuse_by_reader(ws);
-        break;
+    } else if (stage > ZKT_HTTP_READING_HEAD) {
+        zkt__http_get(ws->request, &http);
+        if ((before > ZKT_HTTP_READING_HEAD || take_head(ws, &http)) &&
+            stage == ZKT_HTTP_COMPLETE) {
+            ask(ws, &http);
+        }
     }
     return used;
 }

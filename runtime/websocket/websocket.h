@@ -23,6 +23,7 @@
 #include "base/random.h"
 #include "base/utf8.h"
 #include "http/request.h"
+#include "http/response.h"
 #include "zocket/types.h"
 
 /* The subprotocols: with true inserts in patches, and without; protocol.md. */
@@ -38,7 +39,7 @@ enum zkt_ws_role {
 };
 
 enum zkt_ws_state {
-    ZKT_WS_HANDSHAKE, /* until the head is complete and accepted */
+    ZKT_WS_HANDSHAKE, /* until a request for a WebSocket is accepted */
     ZKT_WS_OPEN,
     ZKT_WS_CLOSING, /* close frame sent; waiting for the peer's */
     ZKT_WS_ASKED,   /* a request waits for an answer; no byte is consumed */
@@ -82,6 +83,15 @@ struct zkt_ws_callbacks {
      * zkt__ws_accept or zkt__ws_refuse, at once or later. NULL: accepts all.
      */
     void (*on_request)(void *user, const struct zkt_ws_request *request);
+    /*
+     * Server: receives the head of a request that asks for no WebSocket.
+     * Returns 0 to have its body read, or the status that refuses it. NULL: 426
+     * for GET and HEAD, else 405.
+     */
+    int (*on_head)(void *user, const struct zkt_http_request *request);
+    /* Server: receives such a request, complete, and answers it by
+     * zkt__ws_reply, at once or later. May be NULL if on_head is. */
+    void (*on_plain)(void *user, const struct zkt_http_request *request);
     /*
      * The handshake is done (both roles); messages may be sent. @protocol is
      * the subprotocol that the server selected, or ""; "" for a server.
@@ -163,7 +173,7 @@ struct zkt_ws {
         struct zkt_http_reader *request; /* of the server role: the request of
                                             the handshake, or NULL */
     };
-    uint32_t completed;   /* messages, and control frames between them */
+    uint32_t completed;   /* requests, messages, control frames between them */
     struct zkt_utf8 utf8; /* of a partial text frame */
     uint8_t role, state;
     bool notified; /* on_close was called */
@@ -255,6 +265,12 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
  */
 void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
                     struct zkt_str body);
+
+/** Server: answers a request that asks for no WebSocket. The connection ends if
+ * @response or the request says so. */
+void zkt__ws_reply(struct zkt_ws *ws, struct zkt_http_response response);
+/** Server: returns true while the body of a request is read. */
+bool zkt__ws_reads_body(const struct zkt_ws *ws);
 
 /** Sends a ping with an empty payload; ignored unless open. */
 void zkt__ws_ping(struct zkt_ws *ws);

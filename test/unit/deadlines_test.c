@@ -74,6 +74,42 @@ static bool is_over_HANDSHAKE(struct world *t)
     return is_dropped(t);
 }
 
+static void begin_BODY(struct world *t)
+{
+    static const char head[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n"
+                               "Content-Length: 100000\r\n\r\n";
+    feed(&t->w, head, sizeof(head) - 1, sizeof(head), true);
+}
+
+static void drip_BODY(struct world *t)
+{
+    drip(t, 'x');
+}
+
+static bool is_over_BODY(struct world *t)
+{
+    drain(&t->w);
+    return zkt_endpoint_fate(t->w.e) == ZKT_FATE_CLOSE &&
+           holds(t->w.text, t->w.len, "HTTP/1.1 408 Request Timeout\r\n");
+}
+
+static void begin_HTTP_IDLE(struct world *t)
+{
+    static const char whole[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    feed(&t->w, whole, sizeof(whole) - 1, sizeof(whole), true);
+}
+
+/* Empty lines before a request are none of it. */
+static void drip_HTTP_IDLE(struct world *t)
+{
+    drip(t, "\r\n"[t->at++ % 2]);
+}
+
+static bool is_over_HTTP_IDLE(struct world *t)
+{
+    return zkt_endpoint_fate(t->w.e) == ZKT_FATE_CLOSE;
+}
+
 static void begin_MESSAGE(struct world *t)
 {
     enter(t);
@@ -259,6 +295,8 @@ static struct zkt_limits limits_for(const struct row *row)
 {
     struct zkt_limits limits = {
         .handshake_ms = 100 * TIME,
+        .body_ms = 100 * TIME,
+        .http_idle_ms = 100 * TIME,
         .message_ms = 100 * TIME,
         .output_stuck_ms = 100 * TIME,
         .output_hard = 1000,

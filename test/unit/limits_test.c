@@ -240,6 +240,64 @@ static void test_handshake_ms(void **state)
     finish(server);
 }
 
+static const char upload[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n"
+                             "Content-Length: 1000\r\n\r\n";
+
+static void test_body_bytes(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ .body_bytes = 999 });
+    struct wire w = begin_handshake(server, "a");
+    (void)state;
+    send_bytes(&w, upload, sizeof(upload) - 1);
+    assert_memory_equal(w.text, "HTTP/1.1 413 ", 13);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    assert_int_equal(reached(server).body_bytes, 1);
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_body_ms(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .body_ms = 1000, .progress_rate = 10 });
+    struct wire w = begin_handshake(server, "a");
+    (void)state;
+    send_bytes(&w, upload, sizeof(upload) - 1);
+    zkt_server_advance(server, 999);
+    send_bytes(&w, "xxxxxxxxxx", 10); /* just enough: its time begins anew */
+    zkt_server_advance(server, 1);
+    send_bytes(&w, "xxxxxxxxx", 9);
+    zkt_server_advance(server, 998);
+    assert_int_equal(w.len, 0);
+    zkt_server_advance(server, 1);
+    drain(&w);
+    assert_memory_equal(w.text, "HTTP/1.1 408 ", 13);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    assert_int_equal(reached(server).body_ms, 1);
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_http_idle_ms(void **state)
+{
+    static const char whole[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .http_idle_ms = 1000 });
+    struct wire w = begin_handshake(server, "a");
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        send_bytes(&w, whole, sizeof(whole) - 1);
+        zkt_server_advance(server, 999);
+        assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    }
+    assert_int_equal(count_text(&w, "HTTP/1.1 200 OK\r\n"), 3);
+    zkt_server_advance(server, 1);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    assert_int_equal(reached(server).http_idle_ms, 1);
+    close_wire(&w);
+    finish(server);
+}
+
 /* A connection that the server has stopped reading is not silent. */
 static void test_silence_while_not_read(void **state)
 {
@@ -1605,6 +1663,9 @@ int main(void)
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_head_bytes),
         cmocka_unit_test(test_handshake_ms),
+        cmocka_unit_test(test_body_bytes),
+        cmocka_unit_test(test_body_ms),
+        cmocka_unit_test(test_http_idle_ms),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_silence_while_not_read),
         cmocka_unit_test(test_close_ms),

@@ -84,11 +84,22 @@ extern "C" {
     X(call_bytes, 67108864,                                                    \
       "of memory in one call, past its message: RESOURCE_EXHAUSTED")           \
     /* ---- handshakes and silence (RFC 6455, sections 4, 5.5, 7) ---- */      \
-    /* Bytes of the HTTP request that asks for a WebSocket. More: 431 (RFC     \
-     * 6585, section 5). */                                                    \
+    /* Bytes of the head of an HTTP request, for a WebSocket or other. More:   \
+     * 431 (RFC 6585, section 5). */                                           \
     X(head_bytes, 16384, "size of a request head: 431")                        \
-    /* Milliseconds from accepting a connection to its last header. */         \
+    /* Milliseconds from accepting a connection, or from the first byte of a   \
+     * later request, to its last header and through `open`. */                \
     X(handshake_ms, 10000, "time for the handshake: closed")                   \
+    /* Bytes of the body of a request. More: 413 (RFC 9110, section            \
+     * 15.5.14). */                                                            \
+    X(body_bytes, 1048576, "size of the body of a request: 413")               \
+    /* Milliseconds in which a body must make progress_rate; then anew.        \
+     * Otherwise 408. */                                                       \
+    X(body_ms, 30000, "time for progress of a body: 408")                      \
+    /* Milliseconds from the answer to a request to the next request on its    \
+     * connection. Longer than the time of a proxy in front, which would send  \
+     * a request while the connection ends. */                                 \
+    X(http_idle_ms, 75000, "time between requests on a connection: closed")    \
     /* Milliseconds without a byte from a peer; then a ping is sent. */        \
     X(ping_after_ms, 30000, "silence before a ping")                           \
     /* Milliseconds without a byte after that ping; then the connection is     \

@@ -437,6 +437,8 @@ struct zkt_server_stats {
     uint64_t snapshots, snapshots_cached;
     /* Messages that are none of the protocol; messages of all kinds. */
     uint64_t protocol_errors, messages_in, messages_out;
+    /* Requests of HTTP that were answered, other than for a WebSocket. */
+    uint64_t http_requests;
     /* Messages of an unknown type, from newer clients. */
     uint64_t messages_ignored;
     /* How often each limit was reached. */
