@@ -292,23 +292,24 @@ static int status_of_error(const struct zkt_http_reader *r,
                : 400;
 }
 
-/* Has room for @more bytes. Returns false if there is no memory. */
-static bool reserve(const struct zkt_allocator *allocator,
-                    struct zkt_http_reader **reader, size_t more)
+/* Returns the number of bytes for which there is room, at least one: the block
+ * doubles when it is full. Only what fits is taken of the input, since more may
+ * be the next request. Returns 0 if there is no memory. */
+static size_t make_room(const struct zkt_allocator *allocator,
+                        struct zkt_http_reader **reader)
 {
     struct zkt_http_reader *r = *reader;
-    const size_t needed = r->have + more + ZKT_PADDING;
-    if (needed <= r->capacity) {
-        return true;
+    const size_t used = r->have + ZKT_PADDING;
+    if (used < r->capacity) {
+        return r->capacity - used;
     }
-    const size_t doubled = 2 * r->capacity;
-    const size_t capacity = needed < doubled ? doubled : needed;
-    r = zkt__resize(allocator, r, sizeof(*r) + capacity);
-    if (r != NULL) {
-        r->capacity = capacity;
-        *reader = r;
+    r = zkt__resize(allocator, r, sizeof(*r) + 2 * r->capacity);
+    if (r == NULL) {
+        return 0;
     }
-    return r != NULL;
+    r->capacity *= 2;
+    *reader = r;
+    return r->capacity - used;
 }
 
 /* Skips empty lines before a request, which a server should ignore (RFC 9112,
@@ -460,6 +461,11 @@ void zkt__http_reader_free(const struct zkt_allocator *allocator,
     zkt__release(allocator, reader);
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 bool zkt__http_read(const struct zkt_allocator *allocator,
                     struct zkt_http_reader **reader, const uint8_t *bytes,
                     size_t len, size_t *used)
@@ -473,18 +479,18 @@ bool zkt__http_read(const struct zkt_allocator *allocator,
     if (skipped == len || r->stage >= ZKT_HTTP_COMPLETE) {
         return true;
     }
-    size_t taken = len - skipped;
-    if (r->stage == ZKT_HTTP_READING_HEAD) {
-        const size_t room = r->limits.head - r->have;
-        taken = taken < room ? taken : room;
-    }
-    if (!reserve(allocator, reader, taken)) {
+    size_t taken = make_room(allocator, reader);
+    if (taken == 0) {
         return false;
     }
     r = *reader;
-    *used += r->stage == ZKT_HTTP_READING_HEAD
-                 ? read_head(r, bytes + skipped, taken)
-                 : read_body(r, bytes, taken);
+    taken = least(taken, len - skipped);
+    if (r->stage == ZKT_HTTP_READING_HEAD) {
+        taken = least(taken, r->limits.head - r->have);
+        *used += read_head(r, bytes + skipped, taken);
+    } else {
+        *used += read_body(r, bytes, taken);
+    }
     return true;
 }
 

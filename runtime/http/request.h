@@ -94,8 +94,9 @@ void zkt__http_reader_free(const struct zkt_allocator *allocator,
 
 /**
  * Feeds received bytes, in any split; may move the reader. Stores the number of
- * consumed bytes in *@used: all, or those up to the end of the head or of the
- * request. Returns false if there is no memory.
+ * consumed bytes in *@used: at least one, unless the request is complete or
+ * refused, and none behind the end of the head or of the request. Returns false
+ * if there is no memory.
  */
 bool zkt__http_read(const struct zkt_allocator *allocator,
                     struct zkt_http_reader **reader, const uint8_t *bytes,
