@@ -92,21 +92,53 @@ static bool take_expectations(void *to, struct zkt_str line)
 
 /* ---- the target ---- */
 
-/* Returns true if a text is a host with an optional port: of the characters of
- * RFC 3986, sections 3.2.2 and 3.2.3, but for the comma, by which two hosts
+static bool is_alphanumeric(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9');
+}
+
+/* Returns the length of the name or address at the begin of @text: of the
+ * characters of RFC 3986, section 3.2.2, but for the comma, by which two hosts
  * could be joined. */
+static size_t measure_name(struct zkt_str text)
+{
+    static const char others[] = "-._~%!$&'()*+;=";
+    size_t n = 0;
+    while (n < text.len &&
+           (is_alphanumeric(text.data[n]) ||
+            memchr(others, text.data[n], sizeof(others) - 1) != NULL)) {
+        n++;
+    }
+    return n;
+}
+
+/* Returns the length of an address of IPv6 in brackets, or 0. */
+static size_t measure_address(struct zkt_str text)
+{
+    static const char digits[] = "0123456789abcdefABCDEF:.";
+    size_t n = 1;
+    while (n < text.len &&
+           memchr(digits, text.data[n], sizeof(digits) - 1) != NULL) {
+        n++;
+    }
+    return n > 1 && n < text.len && text.data[n] == ']' ? n + 1 : 0;
+}
+
+/* Returns true if a text is a host, perhaps empty, with an optional port: RFC
+ * 3986, section 3.2. */
 static bool is_authority(struct zkt_str text)
 {
-    static const char others[] = "-._~%!$&'()*+;=:[]";
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.data[i];
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9');
-        if (!plain && memchr(others, c, sizeof(others) - 1) == NULL) {
-            return false;
-        }
+    const bool bracket = text.len > 0 && text.data[0] == '[';
+    size_t n = bracket ? measure_address(text) : measure_name(text);
+    if ((bracket && n == 0) || (n < text.len && text.data[n] != ':')) {
+        return false;
     }
-    return true;
+    n += n < text.len;
+    while (n < text.len && text.data[n] >= '0' && text.data[n] <= '9') {
+        n++;
+    }
+    return n == text.len;
 }
 
 /* Returns true if a target has only characters that may be there; others must
