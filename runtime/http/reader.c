@@ -359,8 +359,8 @@ static size_t read_head(struct zkt_http_reader *r, const uint8_t *bytes,
 
 /* ---- the body ---- */
 
-/* Checks input up to @end, which stands around the content of chunks.
- * Returns false if it is refused. */
+/* Checks input up to @end, which stands around the content of chunks. Returns
+ * false if it is refused. */
 static bool check_framing(struct zkt_http_reader *r, const char *end)
 {
     for (; r->unread < end; r->unread++) {

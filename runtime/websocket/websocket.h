@@ -231,12 +231,14 @@ static inline void zkt__ws_resume(struct zkt_ws *ws)
 bool zkt__ws_is_paused(const struct zkt_ws *ws);
 
 /**
- * Returns the received bytes of an incomplete message, control frame or head; 0
- * if there is none. *@memory is the memory that holds them.
+ * Returns the received bytes of an incomplete message, control frame or head,
+ * and of a request until its answer; 0 if there is none. *@memory is the memory
+ * that holds them.
  */
 size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory);
 
-/** Returns true if anything is incomplete, or holds memory. */
+/** Returns true if a message or control frame is incomplete, or holds memory;
+ * for an open WebSocket. */
 static inline bool zkt__ws_has_partial(const struct zkt_ws *ws)
 {
     return ws->wslay != NULL || ws->capacity > 0;
