@@ -239,7 +239,7 @@ void zkt__timers_fire(struct zkt_host *host)
     }
 }
 
-/* Returns @at + @ms, where @ms is at least 1. */
+/* Returns @at + @ms, at most INT64_MAX - 1; @at is not negative. */
 static int64_t later(int64_t at, int64_t ms)
 {
     return ms < INT64_MAX - 1 - at ? at + ms : INT64_MAX - 1;
@@ -461,9 +461,10 @@ int64_t zkt_call_timer_due(const struct zkt_call *call, uint32_t timer,
     const struct zkt_timer *type = &call->actor->timers[timer];
     const struct zkt_running_timer *seen = seen_by(
         call, hash_of(call->host, type, key), type, key);
-    return seen != NULL
-               ? call->now_ms + (seen->heaped.due - call->host->clock->now_ms)
-               : -1;
+    if (seen == NULL) {
+        return -1;
+    }
+    return later(call->now_ms, seen->heaped.due - call->host->clock->now_ms);
 }
 
 /* Begins to apply or to release the changes of a call: moves them to @all. */

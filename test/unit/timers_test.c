@@ -116,6 +116,35 @@ static void test_keys(void **state)
     tear_down();
 }
 
+static enum zkt_status start_never(struct zkt_call *call)
+{
+    start_over(call, INT64_MAX, 1);
+    start_afk(call, INT64_MAX - 1, "ada");
+    zkt_call_timer_start(call, TICK, INT64_MAX, NULL);
+    assert_int_equal(zkt_call_timer_due(call, OVER, ZKT_STR("")),
+                     INT64_MAX - 1);
+    assert_int_equal(zkt_call_timer_due(call, AFK, ZKT_STR("ada")),
+                     INT64_MAX - 1);
+    assert_int_equal(zkt_call_timer_due(call, TICK, ZKT_STR("")),
+                     INT64_MAX - 1);
+    return ZKT_OK;
+}
+
+/* Times beyond the range of a time are its end, also with a clock that counts
+ * from 1970. */
+static void test_range(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    server->core.wall_ms = 1700000000000;
+    run(&w, start_never);
+    assert_string_equal(within(100000), "");
+    assert_int_equal(stats().timers, 3);
+    go_away(&w);
+    tear_down();
+}
+
 static enum zkt_status fail_all(struct zkt_call *call)
 {
     (void)several(call);
@@ -651,6 +680,7 @@ int main(int count, char **arguments)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_once),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_range),
         cmocka_unit_test(test_undone),
         cmocka_unit_test(test_handlers),
         cmocka_unit_test(test_phase),
