@@ -216,12 +216,15 @@ static enum zkt_status make_view_patches(struct zkt_call *call,
                                            : no_memory(call);
 }
 
-/* Makes the patches if anybody is to receive them. */
+/* Makes the patches if anybody is to receive them. While the server ends its
+ * instances, sessions still watch an instance that their contacts have left,
+ * and nobody judges them any more: states with readers have no patches then. */
 static enum zkt_status make_all_patches(struct zkt_call *call,
                                         struct zkt_commit *commit)
 {
     if (call->instance->views != NULL) {
-        return make_view_patches(call, commit);
+        return call->host->instances->ended ? ZKT_OK
+                                            : make_view_patches(call, commit);
     }
     return call->instance->subscribers > 0 ? make_patches(call, commit)
                                            : ZKT_OK;

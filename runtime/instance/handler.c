@@ -166,6 +166,9 @@ void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
                           "the audience of an event is of another actor");
         return;
     }
+    if (target.kind == ZKT_TARGET_AUDIENCE && call->host->instances->ended) {
+        return; /* nobody judges the listeners any more: see commit.c */
+    }
     struct zkt_emitted *emitted = zkt__emitted_begin(call, event, payload,
                                                      &target);
     if (emitted == NULL) {

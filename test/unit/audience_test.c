@@ -331,6 +331,56 @@ static void test_events_alone(void **state)
     end();
 }
 
+/* The last client draws, and has a new word and a hint. */
+static enum zkt_status hand_on(struct zkt_call *call, const void *handlers)
+{
+    struct sight_draw_call own = {
+        .zkt = call,
+        .state = zkt_call_state(call),
+        .private_state = zkt_call_private_state(call),
+    };
+    (void)handlers;
+    with.text = zkt_format(call, "secret %d", (int)own.state->n);
+    return appoint_and_write(&own);
+}
+
+/* While the server stops, contacts leave an instance one by one, and their
+ * hooks write. Nobody who has left sees what those see who are still there. */
+static void test_stopping(void **state)
+{
+    (void)state;
+    begin();
+    sight_actor.hooks[ZKT_HOOK_DISCONNECT] = (struct zkt_hook_entry){
+        .declared = true,
+        .handler_offset = offsetof(struct sight_draw_handlers, on_subscribe),
+        .invoke = hand_on,
+    };
+    struct peer host = enter_in(0, "", false);
+    struct peer peers[] = { enter(""), enter(""), enter(""), enter("") };
+    for (size_t i = 0; i < 4; i++) {
+        (void)ask(&peers[i], SUB("state:sub"));
+        (void)ask(&peers[i], SUB("event:sub"));
+    }
+    with.client = zkt_cstr(peers[0].id);
+    with.text = ZKT_STR("cat");
+    run(&host, appoint_and_write);
+    assert_non_null(strstr(hear(&peers[0]), WORD("add", "cat")));
+    for (size_t i = 1; i < 4; i++) {
+        (void)hear(&peers[i]);
+    }
+    with.client = zkt_cstr(peers[3].id);
+    zkt_server_shutdown(server);
+    for (size_t i = 0; i < 4; i++) {
+        const char *text = hear(&peers[i]);
+        assert_null(strstr(text, "secret"));
+        assert_null(strstr(text, "hint"));
+        assert_null(strstr(text, "state:patch"));
+        leave(&peers[i]);
+    }
+    leave(&host);
+    end();
+}
+
 /* Members of two audiences, in both dialects. */
 static void test_two_audiences(void **state)
 {
@@ -1106,6 +1156,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_an_audience),
         cmocka_unit_test(test_one_patch_for_a_commit),
         cmocka_unit_test(test_events_alone),
+        cmocka_unit_test(test_stopping),
         cmocka_unit_test(test_two_audiences),
         cmocka_unit_test(test_entries),
         cmocka_unit_test(test_whole_maps),
