@@ -48,6 +48,11 @@ static int some_hose(void)
     return LEDGERS + ROOMS + (int)below(HOSES);
 }
 
+static int some_studio(void)
+{
+    return STUDIO + (int)below(STUDIOS);
+}
+
 /* ---- calls ---- */
 
 static void add(struct peer *p)
@@ -178,23 +183,123 @@ static void send_in_fragments(struct peer *p)
     peer_send(p, 0x80, text + b, sizeof(text) - 1 - b);
 }
 
+/* ---- calls of studios ---- */
+
+static void work(struct peer *p)
+{
+    const int32_t steps = 1 + (int32_t)below(50);
+    const struct peer_call fetching = { .kind = CALL_NUMBER,
+                                        .place = some_studio() };
+    const struct peer_call exporting = { .kind = CALL_EXPORT,
+                                         .place = some_studio(),
+                                         .by = steps };
+    if (once_in(2)) {
+        peer_call(p, &fetching, "fetch", "%s", "");
+    } else {
+        const unsigned long id = peer_call(p, &exporting, "export",
+                                           "{\"steps\":%" PRId32 "}", steps);
+        if (once_in(4)) {
+            peer_cancel(p, id);
+        }
+    }
+}
+
+static unsigned long begin_to_pour(struct peer *p, int32_t drops,
+                                   uint32_t letters)
+{
+    const struct peer_call call = { .kind = CALL_POUR,
+                                    .place = some_studio(),
+                                    .by = drops };
+    return peer_call(p, &call, "pour",
+                     "{\"drops\":%" PRId32 ",\"letters\":%" PRIu32 "}", drops,
+                     letters);
+}
+
+static void pour(struct peer *p)
+{
+    const unsigned long id = begin_to_pour(p, (int32_t)below(20), below(200));
+    if (once_in(4)) {
+        peer_cancel(p, id);
+    }
+}
+
+/* Stops reading amid a stream; it goes on when the peer acts again. */
+static void pour_and_rest(struct peer *p)
+{
+    soak_await(is_answered, p, "replies before the reader stops");
+    if (p->state == PEER_UP) {
+        (void)begin_to_pour(p, 150 + (int32_t)below(50), 3000 + below(1000));
+        peer_stall(p, true);
+    }
+}
+
+/* Calls that end by being cancelled, or late. */
+static void hang(struct peer *p)
+{
+    const struct peer_call late = { .kind = CALL_REFUSED,
+                                    .place = some_studio(),
+                                    .code = "DEADLINE_EXCEEDED",
+                                    .timeout_ms = 1 + below(20) };
+    struct peer_call cancelled = late;
+    cancelled.timeout_ms = 0;
+    if (once_in(2)) {
+        peer_call(p, &late, "hang", "%s", "");
+    } else {
+        peer_cancel(p, peer_call(p, &cancelled, "hang", "%s", ""));
+    }
+}
+
+static void plan(struct peer *p)
+{
+    const struct peer_call call = { .kind = CALL_CHANGE,
+                                    .place = some_studio() };
+    if (once_in(2)) {
+        peer_call(p, &call, "hold", "%s", "");
+    } else {
+        peer_call(p, &call, "schedule", "{\"ms\":%u}", 1 + below(30));
+    }
+}
+
+/* Lets a studio call another, or itself. */
+static void connect_studios(struct peer *p)
+{
+    const uint32_t number = below(1000);
+    const struct peer_call informing = { .kind = CALL_CHANGE,
+                                         .place = some_studio() };
+    const struct peer_call consulting = { .kind = CALL_EXACT,
+                                          .place = some_studio(),
+                                          .by = 3 * (int32_t)number };
+    char id[32];
+    place_id(some_studio(), id);
+    if (once_in(2)) {
+        peer_call(p, &informing, "inform", "{\"id\":\"%s\"}", id);
+    } else {
+        peer_call(p, &consulting, "consult",
+                  "{\"id\":\"%s\",\"number\":%" PRIu32 "}", id, number);
+    }
+}
+
 /* ---- subscriptions ---- */
 
 static void subscribe(struct peer *p)
 {
-    const int place = once_in(3) ? some_room() : some_ledger();
+    const int place = once_in(3)   ? some_room()
+                      : once_in(3) ? some_studio()
+                                   : some_ledger();
     peer_enter_place(p, place);
-    if (once_in(3)) {
+    if (!place_is_studio(place) && once_in(3)) { /* it has no events */
         p->replicas[place].events = true;
         peer_subscribe(p, place, "event:sub");
-    } else if (once_in(5)) {
+    } else if (!place_is_studio(place) && once_in(5)) {
         peer_subscribe(p, place, "event:unsub");
     }
 }
 
 static void unsubscribe(struct peer *p)
 {
-    peer_leave_place(p, once_in(3) ? some_room() : some_ledger());
+    peer_leave_place(p, once_in(3)   ? some_room()
+                        : once_in(3) ? some_studio()
+                                     : some_ledger());
 }
 
 /* ---- violations ---- */
@@ -361,6 +466,12 @@ static const struct act {
     { 20, pass_by },
     { 10, send_big },
     { 10, send_in_fragments },
+    { 30, work },
+    { 20, pour },
+    { 3, pour_and_rest },
+    { 10, hang },
+    { 30, plan },
+    { 20, connect_studios },
     { 60, subscribe },
     { 20, unsubscribe },
     { 10, say_nonsense },
@@ -502,8 +613,14 @@ void peers_crowd(void)
         soak_await(is_up, p, "the handshake");
         peer_enter_place(p, some_ledger());
         peer_enter_place(p, some_room());
+        peer_enter_place(p, some_studio());
         add(p);
         speak(p);
+        work(p);
+        pour(p);
+        hang(p);
+        plan(p);
+        connect_studios(p);
         soak_await(is_sent, p, "room in a socket");
     }
     for (int i = 0; i < PEERS; i++) {

@@ -16,6 +16,7 @@ struct member {
     struct soak_ledger *ledgers[LEDGERS];
     uint32_t openings[LEDGERS]; /* of each ledger, so far */
     struct soak_hose *hose;
+    struct soak_studio *studio;
     int waiting;
     uint64_t told;
 };
@@ -26,6 +27,8 @@ struct question {
     int place;
     int32_t by;
     uint32_t opening; /* the handle that was open then */
+    bool cancelled;
+    uint32_t heard, count; /* parts of the reply, and all of them */
 };
 
 /* The first client never loses its connection and keeps a contact with all
@@ -72,12 +75,16 @@ static bool is_comparable(const struct question *q)
     return q->opening == q->member->openings[q->place];
 }
 
-/* Returns false if the connection was lost meanwhile. */
+/* Returns false if the connection was lost meanwhile, or the call cancelled. */
 static bool take_reply(struct question *q, const struct zkt_reply *reply)
 {
     q->member->waiting--;
     soak.in_flight--;
     soak.calls++;
+    if (q->cancelled && reply->status == ZKT_CANCELLED) {
+        soak.cancelled++;
+        return false;
+    }
     SOAK_CHECK(reply->status == ZKT_OK ||
                    strncmp(reply->error, "WebSocket closed", 16) == 0,
                "a client's call fails: %s", reply->error);
@@ -135,6 +142,103 @@ static void on_state(const struct soak_ledger_state *state, void *user)
     ((struct member *)user)->told++;
 }
 
+/* ---- studios ---- */
+
+static void on_studio(const struct soak_studio_state *state, void *user)
+{
+    soak.words += replica_check_studio(state, NULL);
+    ((struct member *)user)->told++;
+}
+
+static void on_drop(const struct soak_drop *drop, void *user)
+{
+    struct question *q = user;
+    SOAK_CHECK(drop->number == q->heard && q->heard < q->count,
+               "chunk %" PRIu32 " of %" PRIu32 ", not %" PRIu32, drop->number,
+               q->count, q->heard);
+    q->heard++;
+    soak.chunks++;
+}
+
+static void on_poured(const struct zkt_reply *reply, void *user)
+{
+    struct question *q = user;
+    SOAK_CHECK(!take_reply(q, reply) || q->heard == q->count,
+               "%" PRIu32 " chunks of %" PRIu32, q->heard, q->count);
+    free(q);
+}
+
+static void on_progress(uint32_t progress, void *user)
+{
+    struct question *q = user;
+    SOAK_CHECK(progress > q->heard && progress <= q->count,
+               "progress %" PRIu32 " after %" PRIu32, progress, q->heard);
+    q->heard = progress;
+    soak.progress++;
+}
+
+static void on_number(const struct zkt_reply *reply, uint32_t number,
+                      void *user)
+{
+    struct question *q = user;
+    SOAK_CHECK(!take_reply(q, reply) || number == q->count,
+               "%" PRIu32 " is not %" PRIu32, number, q->count);
+    free(q);
+}
+
+static void on_done(const struct zkt_reply *reply, void *user)
+{
+    (void)take_reply(user, reply);
+    free(user);
+}
+
+/* Cancels a call now and then; @id is 0 if it has ended at once. */
+static void cancel_some(struct member *m, struct question *q, uint64_t id)
+{
+    if (id != 0 && once_in(4)) {
+        q->cancelled = true;
+        zkt_client_cancel(m->client, id);
+    }
+}
+
+/* Streams are short: all of their chunks are queued before the patch of their
+ * second half, and a client that reads must not fall behind. */
+static void use_studio(struct member *m)
+{
+    struct question *q = ask(m, STUDIO, 0);
+    char id[32];
+    q->count = 1 + below(50);
+    const struct soak_studio_pour_input pour = { q->count, below(100) };
+    const struct soak_studio_export_input steps = { q->count };
+    place_id(STUDIO + (int)below(STUDIOS), id);
+    switch (below(5)) {
+    case 0:
+        cancel_some(
+            m, q,
+            soak_studio_begin_pour(m->studio, &pour, on_drop, on_poured, q));
+        break;
+    case 1:
+        cancel_some(m, q,
+                    soak_studio_begin_export(m->studio, &steps, on_progress,
+                                             on_number, q));
+        break;
+    case 2: {
+        const struct soak_studio_consult_input in = { zkt_cstr(id), q->count };
+        q->count *= 3;
+        soak_studio_begin_consult(m->studio, &in, on_number, q);
+        break;
+    }
+    case 3: {
+        const struct soak_studio_inform_input in = { zkt_cstr(id) };
+        soak_studio_begin_inform(m->studio, &in, on_done, q);
+        break;
+    }
+    default:
+        soak_studio_begin_hold(m->studio, on_done, q);
+        break;
+    }
+}
+
 /* ---- actions ---- */
 
 static void open_ledger(struct member *m, int place)
@@ -144,6 +248,16 @@ static void open_ledger(struct member *m, int place)
     m->openings[place]++;
     m->ledgers[place] = soak_ledger_open(m->client, id);
     SOAK_CHECK(soak_ledger_subscribe(m->ledgers[place], on_state, m) != 0,
+               "cannot subscribe");
+}
+
+/* Each member has one of the studios. */
+static void open_studio(struct member *m, int place)
+{
+    char id[32];
+    place_id(place, id);
+    m->studio = soak_studio_open(m->client, id);
+    SOAK_CHECK(soak_studio_subscribe(m->studio, on_studio, m) != 0,
                "cannot subscribe");
 }
 
@@ -190,6 +304,8 @@ void clients_act(void)
         lose_connection(m);
     } else if (m->ledgers[place] == NULL) {
         open_ledger(m, place);
+    } else if (what < 20) {
+        use_studio(m);
     } else if (what < 60) {
         add(m, place);
     } else if (what < 85 || number == 0) {
@@ -220,6 +336,7 @@ void clients_open(void)
         m->client = zkt_client_open(soak.server.url, options());
         m->hose = soak_hose_open(m->client, id);
         SOAK_CHECK(m->hose != NULL, "no client");
+        open_studio(m, STUDIO + i % STUDIOS);
     }
     for (int place = 0; place < LEDGERS; place++) {
         open_ledger(&members[0], place);
@@ -228,11 +345,15 @@ void clients_open(void)
     soak_await(is_answered, &members[0], "contact with the ledgers");
 }
 
-void clients_compare(void)
+void clients_settle(void)
 {
     for (int i = 0; i < CLIENTS; i++) {
         soak_await(is_answered, &members[i], "answers to a client");
     }
+}
+
+void clients_compare(void)
+{
     at_rest = true;
     for (int i = 0; i < CLIENTS; i++) {
         for (int place = 0; place < LEDGERS; place++) {
@@ -253,6 +374,7 @@ void clients_close(void)
             close_ledger(m, place);
         }
         soak_hose_close(m->hose);
+        soak_studio_close(m->studio);
         zkt_client_close(m->client);
     }
 }

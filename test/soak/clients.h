@@ -11,7 +11,9 @@
 void clients_open(void);
 /** Does a random action with a random client. */
 void clients_act(void);
-/** Waits for all replies, then compares all known states and checks the sums of
+/** Waits for all replies. */
+void clients_settle(void);
+/** Nothing changes any more: compares all known states and checks the sums of
  * the ledgers. */
 void clients_compare(void);
 void clients_close(void);

@@ -83,7 +83,7 @@ static void start_anew(struct peer *p)
                         .out = p->out,
                         .out_room = p->out_room };
     for (int i = 0; i < PLACES; i++) {
-        replica_init(&p->replicas[i], i);
+        replica_init(&p->replicas[i], i, p->client);
     }
 }
 

@@ -28,6 +28,8 @@ enum peer_call_kind {
     CALL_NUMBER,  /* returns any number */
     CALL_EXACT,   /* returns the number `by` */
     CALL_REFUSED, /* fails with `code` */
+    CALL_EXPORT,  /* reports up to `by`, and returns it */
+    CALL_POUR     /* sends `by` chunks, and returns nothing */
 };
 
 struct peer_call {
@@ -36,6 +38,9 @@ struct peer_call {
     int place;
     int32_t by;
     const char *code;
+    uint32_t timeout_ms; /* 0: none */
+    bool cancelled;      /* may be refused for that */
+    int32_t heard;       /* the last report, or the chunks */
     unsigned long id;
     unsigned long fence; /* the replica's changes at the time of the call */
 };
@@ -45,10 +50,11 @@ struct line; /* a socket and its handle, which closes later */
 struct peer {
     enum peer_state state;
     struct line *line;
-    int code;     /* the expected close code; 0 for any */
-    int closed;   /* the received close code */
-    bool stalled; /* does not read */
-    bool slow;    /* has not read for a while: may have been conflated */
+    char client[64]; /* the id of the client */
+    int code;        /* the expected close code; 0 for any */
+    int closed;      /* the received close code */
+    bool stalled;    /* does not read */
+    bool slow;       /* has not read for a while: may have been conflated */
     enum zkt_dialect dialect;
     char *in, *out;
     size_t in_len, in_room, out_at, out_len, out_room;
@@ -84,9 +90,12 @@ void peer_finish(struct peer *p);
 /** Sends a text message, formatted as by printf. */
 void peer_say(struct peer *p, const char *format, ...) ZKT_PRINTF(2, 3);
 /** Makes a call. @input is JSON, formatted as by printf, or empty. Waits for
- * room first. */
-void peer_call(struct peer *p, const struct peer_call *call, const char *method,
-               const char *input, ...) ZKT_PRINTF(4, 5);
+ * room first. Returns the id of the call. */
+unsigned long peer_call(struct peer *p, const struct peer_call *call,
+                        const char *method, const char *input, ...)
+    ZKT_PRINTF(4, 5);
+/** Cancels a call; the reply still comes. */
+void peer_cancel(struct peer *p, unsigned long id);
 /** @what is `state:sub`, … */
 void peer_subscribe(struct peer *p, int place, const char *what);
 /** Subscribes to the state. */

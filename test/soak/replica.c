@@ -10,15 +10,16 @@ static const struct zkt_store store = { .allocator = &zkt__allocator_default,
 
 static const struct zkt_type *type_of(int place)
 {
-    return place_is_ledger(place) ? &soak_ledger_state_type_
-           : place_is_room(place) ? &soak_room_state_type_
-           : place == PASSING     ? &soak_plain_state_type_
-                                  : &soak_hose_state_type_;
+    return place_is_ledger(place)   ? &soak_ledger_state_type_
+           : place_is_room(place)   ? &soak_room_state_type_
+           : place_is_studio(place) ? &soak_studio_state_type_
+           : place == PASSING       ? &soak_plain_state_type_
+                                    : &soak_hose_state_type_;
 }
 
-void replica_init(struct replica *r, int place)
+void replica_init(struct replica *r, int place, const char *client)
 {
-    *r = (struct replica){ .place = place, .quiet = true };
+    *r = (struct replica){ .place = place, .client = client, .quiet = true };
     r->value = calloc(1, type_of(place)->size);
     SOAK_CHECK(r->value != NULL, "no memory");
 }
@@ -59,8 +60,40 @@ static void check_hose(const struct soak_hose_state *state)
     }
 }
 
+/* The word of a studio is the id of its holder, and everybody's hand is among
+ * the counts of the board. */
+bool replica_check_studio(const struct soak_studio_state *state,
+                          const char *client)
+{
+    const struct zkt_str holder = state->board.holder;
+    SOAK_CHECK(!state->word.has || zkt_str_eq(state->word.value, holder),
+               "the word of somebody else");
+    SOAK_CHECK(state->hands.len <= 1, "%zu hands of one", state->hands.len);
+    for (size_t i = 0; i < state->hands.len; i++) {
+        const struct zkt_str key = state->hands.items[i].key;
+        const uint32_t *count = zkt_uint32_map_find(&state->board.counts, key);
+        SOAK_CHECK(client == NULL || zkt_str_eq(key, zkt_cstr(client)),
+                   "the hand of somebody else");
+        SOAK_CHECK(count != NULL && *count == state->hands.items[i].value,
+                   "a hand that differs from the board");
+    }
+    if (client != NULL) {
+        const struct zkt_str own = zkt_cstr(client);
+        SOAK_CHECK(state->word.has == zkt_str_eq(holder, own),
+                   "the word and the holder do not agree");
+        SOAK_CHECK((state->hands.len == 1) ==
+                       (zkt_uint32_map_find(&state->board.counts, own) != NULL),
+                   "a hand is missing");
+    }
+    return state->word.has;
+}
+
 static void check_value(const struct replica *r)
 {
+    if (place_is_studio(r->place)) {
+        soak.words += replica_check_studio(r->value, r->client);
+        return;
+    }
     if (place_is_ledger(r->place)) {
         check_ledger(r->value);
     } else if (!place_is_room(r->place)) {
@@ -72,6 +105,8 @@ uint32_t replica_version(const struct replica *r)
 {
     return place_is_ledger(r->place)
                ? ((const struct soak_ledger_state *)r->value)->version
+           : place_is_studio(r->place)
+               ? ((const struct soak_studio_state *)r->value)->board.version
                : ((const struct soak_hose_state *)r->value)->version;
 }
 
@@ -185,5 +220,9 @@ void replica_compare_state(const struct soak_ledger_state *mine,
 
 bool replica_equal(const struct replica *a, const struct replica *b)
 {
+    if (place_is_studio(a->place)) {
+        const struct soak_studio_state *x = a->value, *y = b->value;
+        return zkt__value_equal(&soak_board_type_, &x->board, &y->board);
+    }
     return zkt__value_equal(type_of(a->place), a->value, b->value);
 }

@@ -1,16 +1,13 @@
 /*
- * The tested server. Its handlers do as soak.zkt says; a separate thread
- * finishes deferred calls, the oldest or the newest first. All memory of the
- * runtime is counted; if any is left at the end of the server, the exit status
- * is 3.
+ * The tested server. Its handlers do as soak.zkt says; those of studios are in
+ * studio.c, deferred calls in jobs.c. All memory of the runtime is counted; if
+ * any is left at the end of the server, the exit status is 3.
  *
  * SOAK_FAULT in the environment makes a handler faulty, so that tests can check
  * that the soak notices: `memory`, a `block` of the runtime's, or a
  * `descriptor` is lost, an `answer` is wrong, a `state` differs from the
- * patches.
+ * patches, a `word` is for everybody, a `chunk` is left out.
  */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +16,7 @@
 #include <malloc.h>
 #endif
 
-#include "soak_server.h"
+#include "server.h"
 
 enum {
     ENTRIES_MAX = SOAK_LEDGER_ENTRIES_MAX,
@@ -27,11 +24,7 @@ enum {
     LOST_BYTES = 16384
 };
 
-/* Counted by all threads. */
-static struct {
-    atomic_ullong activations, deactivations, arrivals, departures, deferrals,
-        halves, cancelled, complaints, blocks, bytes, adds;
-} counted;
+struct counted counted;
 
 /* ---- memory ---- */
 
@@ -93,21 +86,15 @@ static const struct zkt_allocator allocator = { take, resize, give_back, NULL };
 
 /* ---- faults ---- */
 
-static enum {
-    FAULT_NONE,
-    FAULT_MEMORY,
-    FAULT_BLOCK,
-    FAULT_DESCRIPTOR,
-    FAULT_ANSWER,
-    FAULT_STATE
-} fault;
+enum fault fault;
 
 static void read_fault(void)
 {
     static const char *const names[] = { "",           "memory", "block",
-                                         "descriptor", "answer", "state" };
+                                         "descriptor", "answer", "state",
+                                         "word",       "chunk" };
     const char *name = getenv("SOAK_FAULT");
-    for (int i = 1; name != NULL && i <= FAULT_STATE; i++) {
+    for (int i = 1; name != NULL && i <= FAULT_CHUNK; i++) {
         if (strcmp(name, names[i]) == 0) {
             fault = i;
         }
@@ -132,72 +119,6 @@ static void be_bad(struct soak_ledger_call *call, int64_t *out)
         *out -= 1000;
     }
     (void)call;
-}
-
-/* ---- calls that another thread finishes ---- */
-
-struct job {
-    struct job *next, *before;
-    struct soak_ledger_add_later_later *add; /* either of the two */
-    struct soak_room_say_later_later *say;
-};
-
-static struct {
-    pthread_mutex_t mutex;
-    pthread_cond_t news;
-    pthread_t thread;
-    struct job *newest, *oldest;
-    bool stops;
-} later = { .mutex = PTHREAD_MUTEX_INITIALIZER,
-            .news = PTHREAD_COND_INITIALIZER };
-
-/* Allocates with malloc; the resumed part frees it. Returns NULL if there is no
- * memory. */
-static struct job *make_job(void)
-{
-    return calloc(1, sizeof(struct job));
-}
-
-static enum zkt_status hand_over(struct job *job)
-{
-    atomic_fetch_add(&counted.deferrals, 1);
-    pthread_mutex_lock(&later.mutex);
-    job->before = later.newest;
-    if (later.newest != NULL) {
-        later.newest->next = job;
-    } else {
-        later.oldest = job;
-    }
-    later.newest = job;
-    pthread_cond_signal(&later.news);
-    pthread_mutex_unlock(&later.mutex);
-    return ZKT_PENDING;
-}
-
-/* Returns the oldest or the newest job, or NULL if all is over and none is
- * left. */
-static struct job *wait_for_job(bool oldest)
-{
-    pthread_mutex_lock(&later.mutex);
-    while (later.oldest == NULL && !later.stops) {
-        pthread_cond_wait(&later.news, &later.mutex);
-    }
-    struct job *job = oldest ? later.oldest : later.newest;
-    if (job != NULL) {
-        *(job->next != NULL ? &job->next->before : &later.newest) = job->before;
-        *(job->before != NULL ? &job->before->next : &later.oldest) = job->next;
-    }
-    pthread_mutex_unlock(&later.mutex);
-    return job;
-}
-
-static void end_job(struct zkt_call *call, struct job *job)
-{
-    atomic_fetch_add(&counted.halves, 1);
-    if (zkt_cancelled(call)) {
-        atomic_fetch_add(&counted.cancelled, 1);
-    }
-    free(job);
 }
 
 /* ---- ledgers ---- */
@@ -228,29 +149,31 @@ static enum zkt_status then_add(struct soak_ledger_call *call,
                                 const struct soak_ledger_add_later_input *in,
                                 int64_t *out, void *user)
 {
-    end_job(call->zkt, user);
+    job_end(call->zkt, user);
     soak_ledger_set_total(call, call->state->total + in->by);
     change(call);
     *out = call->state->total;
     return ZKT_OK;
 }
 
+static bool work_on_add(struct job *job)
+{
+    soak_ledger_resume_add_later(job->later, then_add, job);
+    return true;
+}
+
 static enum zkt_status add_later(struct soak_ledger_call *call,
                                  const struct soak_ledger_add_later_input *in,
                                  int64_t *out)
 {
-    struct job *job = make_job();
+    struct job *job = job_make(work_on_add);
     (void)in;
     (void)out;
     if (job == NULL) {
         return zkt_fail(call->zkt, ZKT_INTERNAL, "no memory");
     }
-    job->add = soak_ledger_defer_add_later(call);
-    if (job->add == NULL) {
-        free(job);
-        return ZKT_OK; /* fails the call */
-    }
-    return hand_over(job);
+    job->later = soak_ledger_defer_add_later(call);
+    return job_begin(job);
 }
 
 static enum zkt_status add_in_vain(
@@ -422,25 +345,27 @@ static enum zkt_status then_say(struct soak_room_call *call,
                                 const struct soak_room_say_later_input *in,
                                 void *user)
 {
-    end_job(call->zkt, user);
+    job_end(call->zkt, user);
     speak(call, in->text);
     return ZKT_OK;
+}
+
+static bool work_on_say(struct job *job)
+{
+    soak_room_resume_say_later(job->later, then_say, job);
+    return true;
 }
 
 static enum zkt_status say_later(struct soak_room_call *call,
                                  const struct soak_room_say_later_input *in)
 {
-    struct job *job = make_job();
+    struct job *job = job_make(work_on_say);
     (void)in;
     if (job == NULL) {
         return zkt_fail(call->zkt, ZKT_INTERNAL, "no memory");
     }
-    job->say = soak_room_defer_say_later(call);
-    if (job->say == NULL) {
-        free(job);
-        return ZKT_OK; /* fails the call */
-    }
-    return hand_over(job);
+    job->later = soak_room_defer_say_later(call);
+    return job_begin(job);
 }
 
 static enum zkt_status read_room(struct soak_room_call *call, uint32_t *out)
@@ -567,6 +492,13 @@ static enum zkt_status read_meter(struct soak_meter_call *call,
         .deferrals = atomic_load(&counted.deferrals),
         .halves = atomic_load(&counted.halves),
         .cancelled = atomic_load(&counted.cancelled),
+        .told = atomic_load(&counted.told),
+        .heard = atomic_load(&counted.heard),
+        .scheduled = atomic_load(&counted.scheduled),
+        .fired = atomic_load(&counted.fired),
+        .beats = atomic_load(&counted.beats),
+        .waits = atomic_load(&counted.waits),
+        .timers = stats.timers,
         .complaints = atomic_load(&counted.complaints),
         .blocks = atomic_load(&counted.blocks),
         .bytes = atomic_load(&counted.bytes),
@@ -582,21 +514,6 @@ static const struct soak_meter_handlers meter = { .read = read_meter };
 
 /* ---- from start to end ---- */
 
-static void *finish_calls(void *user)
-{
-    struct job *job;
-    (void)user;
-    for (bool oldest = true; (job = wait_for_job(oldest)) != NULL;
-         oldest = !oldest) {
-        if (job->add != NULL) {
-            soak_ledger_resume_add_later(job->add, then_add, job);
-        } else {
-            soak_room_resume_say_later(job->say, then_say, job);
-        }
-    }
-    return NULL;
-}
-
 static void take_log(void *user, enum zkt_log_level level, const char *text)
 {
     (void)user;
@@ -608,31 +525,23 @@ static void take_log(void *user, enum zkt_log_level level, const char *text)
     }
 }
 
-static void stop_finishing(void)
-{
-    pthread_mutex_lock(&later.mutex);
-    later.stops = true;
-    pthread_cond_signal(&later.news);
-    pthread_mutex_unlock(&later.mutex);
-    pthread_join(later.thread, NULL);
-}
-
 int main(int argc, char **argv)
 {
     const struct soak_handlers handlers = { .ledger = &ledger,
                                             .room = &room,
                                             .hose = &hose,
+                                            .studio = &studio_handlers,
                                             .plain = &plain,
                                             .meter = &meter };
     const struct zkt_serve_options options = { .allocator = &allocator,
                                                .log = take_log };
     read_fault();
-    if (pthread_create(&later.thread, NULL, finish_calls, NULL) != 0) {
+    if (!jobs_start()) {
         return 1;
     }
     const int status = zkt_serve_main(soak_app(&handlers), &options, argc,
                                       argv);
-    stop_finishing();
+    jobs_stop();
     const unsigned long long left = atomic_load(&counted.blocks);
     if (left > 0) {
         fprintf(stderr,

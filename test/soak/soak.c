@@ -1,8 +1,9 @@
 /*
  * A server under mixed load for a given time: connections that call, subscribe,
  * leave, are reset in the middle of a frame, stop reading, or break the
- * protocol; the library's clients, which reconnect; instances that come and go;
- * deferred calls. Everything is checked on the way.
+ * protocol; the library's clients, which reconnect; instances that come and go
+ * and call each other; deferred calls, streams, and calls that are cancelled or
+ * late; timers; fields for some. Everything is checked on the way.
  *
  *   soak [--rounds N | --minutes N | --hours N] [--seed N] SERVER [ARGUMENT…]
  *
@@ -11,7 +12,8 @@
  * are sampled, and at the end samples.c checks that they have not grown. Time
  * decides only the number of rounds. Last, the server is told to stop amid
  * load, and must end properly, with no memory left (server.c). A soak without a
- * 1013, an eviction, a sub:error or the shutdown is a failure.
+ * 1013, an eviction, a sub:error or the shutdown is a failure; so is a soak
+ * that lacks any of the others (check_it_was_all_there).
  */
 #include "soak.h"
 
@@ -91,10 +93,11 @@ void soak_make_room(void)
 
 const char *place_actor(int place)
 {
-    return place_is_ledger(place) ? "ledger"
-           : place_is_room(place) ? "room"
-           : place == PASSING     ? "plain"
-                                  : "hose";
+    return place_is_ledger(place)   ? "ledger"
+           : place_is_room(place)   ? "room"
+           : place_is_studio(place) ? "studio"
+           : place == PASSING       ? "plain"
+                                    : "hose";
 }
 
 void place_id(int place, char id[32])
@@ -210,7 +213,8 @@ static bool is_empty(const struct soak_counts *c)
 {
     return c->connections == 1 && c->instances == 1 && c->deferred == 0 &&
            c->queued == 0 && c->activations == c->deactivations &&
-           c->arrivals == c->departures && c->deferrals == c->halves;
+           c->arrivals == c->departures && c->deferrals == c->halves &&
+           c->told == c->heard && c->scheduled == c->fired && c->timers == 0;
 }
 
 /* All clients have left: waits until the server has only the meter's
@@ -225,11 +229,14 @@ static void empty_server(struct soak_counts *counts)
                    " instances, %" PRIu64 " deferred, %" PRIu64
                    " queued; began %" PRIu64 ", ended %" PRIu64
                    "; came %" PRIu64 ", left %" PRIu64 "; deferred %" PRIu64
-                   ", finished %" PRIu64,
+                   ", finished %" PRIu64 "; told %" PRIu64 ", heard %" PRIu64
+                   "; scheduled %" PRIu64 ", fired %" PRIu64 ", %" PRIu64
+                   " timers",
                    counts->connections, counts->instances, counts->deferred,
                    counts->queued, counts->activations, counts->deactivations,
                    counts->arrivals, counts->departures, counts->deferrals,
-                   counts->halves);
+                   counts->halves, counts->told, counts->heard,
+                   counts->scheduled, counts->fired, counts->timers);
         pause_a_moment();
         meter_read(counts);
     }
@@ -239,6 +246,23 @@ static void empty_server(struct soak_counts *counts)
                " overflows, %" PRIu64 " of them meant",
                counts->hook_failures, counts->complaints, counts->overflows,
                soak.closes[1013]);
+}
+
+/* Waits until studios change no more by themselves. */
+static void rest_studios(struct soak_counts *counts)
+{
+    const uint64_t begun = uv_now(&soak.loop);
+    meter_read(counts);
+    while (counts->told != counts->heard ||
+           counts->scheduled != counts->fired) {
+        SOAK_CHECK(uv_now(&soak.loop) - begun < PATIENCE_MS,
+                   "told %" PRIu64 ", heard %" PRIu64 "; scheduled %" PRIu64
+                   ", fired %" PRIu64,
+                   counts->told, counts->heard, counts->scheduled,
+                   counts->fired);
+        pause_a_moment();
+        meter_read(counts);
+    }
 }
 
 static void run_round(struct soak_counts *counts)
@@ -256,6 +280,8 @@ static void run_round(struct soak_counts *counts)
         (void)uv_run(&soak.loop, UV_RUN_NOWAIT);
     }
     peers_settle();
+    clients_settle();
+    rest_studios(counts);
     peers_compare();
     clients_compare();
     SOAK_CHECK(soak.in_flight == 0, "%d calls are lost", soak.in_flight);
@@ -291,10 +317,13 @@ static void say_summary(const struct soak_counts *c)
            " clients found back, %" PRIu64
            " refused as their room ended, %" PRIu64
            " of them by sub:error, %" PRIu64 " pings, %" PRIu64
-           " bad messages; closed with",
+           " bad messages, %" PRIu64 " chunks, %" PRIu64
+           " reports of progress, %" PRIu64 " cancelled, %" PRIu64
+           " late, %" PRIu64 " words seen; closed with",
            soak.calls, soak.compared, soak.patches, soak.snapshots,
            soak.collapses, soak.events, soak.resets, soak.drops, soak.ended,
-           soak.sub_errors, soak.pings, soak.bad_messages);
+           soak.sub_errors, soak.pings, soak.bad_messages, soak.chunks,
+           soak.progress, soak.cancelled, soak.late, soak.words);
     for (int code = 1000; code < 1016; code++) {
         if (soak.closes[code] > 0) {
             printf(" %d: %" PRIu64, code, soak.closes[code]);
@@ -303,9 +332,12 @@ static void say_summary(const struct soak_counts *c)
     printf("\nsoak: the server: %" PRIu64 " calls, %" PRIu64
            " commits, %" PRIu64 " patches, %" PRIu64 " events, %" PRIu64
            " instances, %" PRIu64 " evicted, %" PRIu64
-           " calls finished later, %" PRIu64 " bad messages\n",
+           " calls finished later, %" PRIu64 " bad messages, %" PRIu64
+           " told, %" PRIu64 " timers, %" PRIu64 " ticks, %" PRIu64
+           " waits for readers\n",
            c->calls, c->commits, c->patches, c->events, c->activations,
-           c->evictions, c->deferrals, c->errors);
+           c->evictions, c->deferrals, c->errors, c->heard, c->fired, c->beats,
+           c->waits);
 }
 
 /* A soak that has not caused all of these is worthless. */
@@ -315,7 +347,10 @@ static void check_it_was_all_there(const struct soak_counts *counts)
                    soak.ended > 0 && soak.events > 0 && soak.resets > 0 &&
                    soak.bad_messages > 0 && soak.closes[1000] > 0 &&
                    soak.closes[1013] > 0 && soak.closes[1001] > 0 &&
-                   soak.sub_errors > 0 && counts->evictions > 0,
+                   soak.sub_errors > 0 && counts->evictions > 0 &&
+                   soak.chunks > 0 && soak.progress > 0 && soak.cancelled > 0 &&
+                   soak.late > 0 && soak.words > 0 && counts->heard > 0 &&
+                   counts->fired > 0 && counts->beats > 0 && counts->waits > 0,
                "the soak has not covered everything");
 }
 

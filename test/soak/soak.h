@@ -19,7 +19,9 @@ enum {
     LEDGERS = 6,
     ROOMS = 6,
     HOSES = 2,
-    PASSING = LEDGERS + ROOMS + HOSES, /* an instance for a single call */
+    STUDIOS = 3,
+    STUDIO = LEDGERS + ROOMS + HOSES, /* the first of them */
+    PASSING = STUDIO + STUDIOS,       /* an instance for a single call */
     PLACES,
     IN_FLIGHT_MAX = 48, /* few enough for a reader not to fall behind */
     PATIENCE_MS = 120000
@@ -39,7 +41,8 @@ struct soak {
     int64_t added[LEDGERS], doubtful[LEDGERS];
     /* Counters of checks, reported at the end. */
     uint64_t calls, compared, patches, snapshots, events, collapses, pings,
-        bad_messages, closes[5000], resets, drops, ended, sub_errors;
+        bad_messages, closes[5000], resets, drops, ended, sub_errors, chunks,
+        progress, cancelled, late, words;
 };
 
 extern struct soak soak;
@@ -76,6 +79,10 @@ int place_find(struct zkt_str id);
 static inline bool place_is_ledger(int place)
 {
     return place < LEDGERS;
+}
+static inline bool place_is_studio(int place)
+{
+    return place >= STUDIO && place < STUDIO + STUDIOS;
 }
 static inline bool place_is_room(int place)
 {

@@ -73,8 +73,8 @@ static bool has_free_call(void *user)
     return free_call(user) != NULL;
 }
 
-void peer_call(struct peer *p, const struct peer_call *call, const char *method,
-               const char *input, ...)
+unsigned long peer_call(struct peer *p, const struct peer_call *call,
+                        const char *method, const char *input, ...)
 {
     static unsigned long last_id;
     char id[32];
@@ -96,8 +96,23 @@ void peer_call(struct peer *p, const struct peer_call *call, const char *method,
     va_start(arguments, input);
     const size_t with = print(before, input, arguments);
     va_end(arguments);
-    len = append(with > before ? with : len, "}");
+    len = with > before ? with : len;
+    if (call->timeout_ms > 0) {
+        len = append(len, ",\"timeoutMs\":%" PRIu32, call->timeout_ms);
+    }
+    len = append(len, "}");
     peer_send(p, 0x81, say_text, len);
+    return last_id;
+}
+
+void peer_cancel(struct peer *p, unsigned long id)
+{
+    for (int i = 0; i < CALLS_MAX; i++) {
+        if (p->calls[i].waits && p->calls[i].id == id) {
+            p->calls[i].cancelled = true;
+        }
+    }
+    peer_say(p, "{\"type\":\"rpc:cancel\",\"id\":\"%lu\"}", id);
 }
 
 void peer_read(struct peer *p, int place)
@@ -172,6 +187,11 @@ static void take_total(struct peer *p, const struct peer_call *call,
 static void take_refusal(const struct peer_call *call,
                          const struct zkt_envelope *m)
 {
+    soak.late += zkt_str_eq(m->code, ZKT_STR("DEADLINE_EXCEEDED"));
+    if (call->cancelled && zkt_str_eq(m->code, ZKT_STR("CANCELLED"))) {
+        soak.cancelled++;
+        return;
+    }
     const bool ended = place_is_room(call->place) &&
                        zkt_str_eq(m->code, ZKT_STR("ABORTED"));
     if (ended) {
@@ -213,16 +233,53 @@ static void take_answer(struct peer *p, const struct zkt_envelope *m)
         return;
     }
     SOAK_CHECK(call->kind != CALL_REFUSED, "not refused: %s", call->code);
-    SOAK_CHECK((m->result.data == NULL) == (call->kind == CALL_CHANGE),
+    SOAK_CHECK((m->result.data == NULL) ==
+                   (call->kind == CALL_CHANGE || call->kind == CALL_POUR),
                "an unexpected result, or a missing result");
     if (call->kind == CALL_ADD) {
         take_total(p, call, m->result);
     } else if (call->kind == CALL_READ) {
         take_book(p, call, m->result);
-    } else if (call->kind == CALL_EXACT) {
+    } else if (call->kind == CALL_POUR) {
+        SOAK_CHECK(call->heard == call->by, "%" PRId32 " chunks of %" PRId32,
+                   call->heard, call->by);
+    } else if (call->kind == CALL_EXACT || call->kind == CALL_EXPORT) {
         SOAK_CHECK(strtol(m->result.data, NULL, 10) == call->by,
                    "%.*s is not %" PRId32, ZKT_ARG(m->result), call->by);
     }
+}
+
+/* ---- parts of replies ---- */
+
+static void take_chunk(struct peer *p, const struct zkt_envelope *m)
+{
+    struct peer_call *call = find_call(p, m->id);
+    int32_t number = -1;
+    SOAK_CHECK(call->kind == CALL_POUR &&
+                   sscanf(m->chunk.data, "{\"number\":%" SCNd32, &number) ==
+                       1 &&
+                   number == call->heard && number < call->by,
+               "chunk %" PRId32 " after %" PRId32 " of %" PRId32, number,
+               call->heard, call->by);
+    call->heard++;
+    soak.chunks++;
+}
+
+static void take_progress(struct peer *p, const struct zkt_envelope *m)
+{
+    struct peer_call *call = find_call(p, m->id);
+    const int32_t reported = (int32_t)strtol(m->progress.data, NULL, 10);
+    SOAK_CHECK(call->kind == CALL_EXPORT && reported > call->heard &&
+                   reported <= call->by,
+               "progress %" PRId32 " after %" PRId32 " of %" PRId32, reported,
+               call->heard, call->by);
+    call->heard = reported;
+    soak.progress++;
+}
+
+static void take_welcome(struct peer *p, const struct zkt_envelope *m)
+{
+    snprintf(p->client, sizeof(p->client), "%.*s", ZKT_ARG(m->client_id));
 }
 
 /* ---- states and events ---- */
@@ -322,7 +379,13 @@ void peer_hear(struct peer *p, char *text, size_t len)
     } else if (m.type == ZKT_MESSAGE_ERROR) {
         SOAK_CHECK(p->errors-- > 0, "an unexpected error: %.*s",
                    ZKT_ARG(m.error));
-    } else if (m.type != ZKT_MESSAGE_WELCOME) {
+    } else if (m.type == ZKT_MESSAGE_RPC_CHUNK) {
+        take_chunk(p, &m);
+    } else if (m.type == ZKT_MESSAGE_RPC_PROGRESS) {
+        take_progress(p, &m);
+    } else if (m.type == ZKT_MESSAGE_WELCOME) {
+        take_welcome(p, &m);
+    } else {
         take_news(p, &m);
     }
     zkt__arena_finish(&arena);
