@@ -22,7 +22,7 @@ static bool grow(struct zkt_send_queue *q, const struct zkt_allocator *a,
     while (capacity < q->first + wanted) {
         capacity *= 2;
     }
-    struct zkt_queued *items = zkt__resize(a, q->items,
+    struct zkt_queued *items = zkt__resize(a, q->capacity > 0 ? q->items : NULL,
                                            capacity * sizeof(*items));
     if (items == NULL) {
         return false;
@@ -218,7 +218,6 @@ static void reset(struct zkt_send_queue *q, const struct zkt_allocator *a)
 {
     if (q->capacity > 0) {
         zkt__release(a, q->items);
-        q->items = NULL;
         q->capacity = 0;
     }
     q->first = 0;

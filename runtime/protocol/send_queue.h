@@ -30,8 +30,10 @@ struct zkt_queued {
 };
 
 struct zkt_send_queue {
-    struct zkt_queued *items;        /* once there is more than one item */
-    struct zkt_queued single;        /* else, the most common case */
+    union {
+        struct zkt_queued *items; /* once there is more than one item */
+        struct zkt_queued single; /* capacity is 0, the most common case */
+    };
     uint32_t first, count, capacity; /* items[first … first + count) */
     uint32_t tail_capacity; /* of the last item's buffer if more may be added */
     uint32_t placeholders;  /* among the items */
