@@ -88,6 +88,42 @@ static inline void zkt__list_move(struct zkt_list *to, struct zkt_list *from)
     }
 }
 
+/*
+ * A list with a head of one pointer, for owners of which there are many: the
+ * nodes form a circle. A zeroed ring is empty. Nodes are removed from their
+ * ring, not just unlinked.
+ */
+struct zkt_ring {
+    struct zkt_node *first; /* NULL: empty */
+};
+
+static inline void zkt__ring_append(struct zkt_ring *ring,
+                                    struct zkt_node *node)
+{
+    if (ring->first == NULL) {
+        ring->first = node->prev = node->next = node;
+    } else {
+        zkt__node_insert(ring->first, node);
+    }
+}
+
+/* Returns the node after @node, or NULL at the end. */
+static inline struct zkt_node *zkt__ring_after(const struct zkt_ring *ring,
+                                               const struct zkt_node *node)
+{
+    return node->next == ring->first ? NULL : node->next;
+}
+
+/* Takes a node of the ring, or an unlinked node. */
+static inline void zkt__ring_remove(struct zkt_ring *ring,
+                                    struct zkt_node *node)
+{
+    if (ring->first == node) {
+        ring->first = zkt__ring_after(ring, node);
+    }
+    zkt__node_unlink(node);
+}
+
 #define ZKT_CONTAINER(node, type, member)                                      \
     ((type *)(void *)((char *)(node)-offsetof(type, member)))
 

@@ -40,6 +40,7 @@ static void advance_stage(struct zkt_connection *c, enum zkt_stage stage)
     if (before == ZKT_STAGE_HANDSHAKE) {
         zkt__admission_end_handshake(&server_of(c)->shards->admission,
                                      &c->handshake);
+        c->message = (struct zkt_message_period){ .before = 0 };
         zkt__shards_reopen(server_of(c));
     }
 }
@@ -54,7 +55,7 @@ static void mark_for_reaping(struct zkt_connection *c)
 
 static void drop_streams(struct zkt_connection *c)
 {
-    if (!zkt__list_empty(&c->session.streams)) {
+    if (c->session.streams.first != NULL) {
         zkt__streams_drop(&server_of(c)->host, &c->session);
         zkt__output_follow(c);
     }
@@ -67,7 +68,7 @@ static void mark_ending(struct zkt_connection *c)
     if (c->stage < ZKT_STAGE_OVER) {
         advance_stage(c, ZKT_STAGE_OVER);
         zkt__deadline_begin(c, ZKT_DEADLINE_CLOSING);
-        zkt__timeout_cancel(&c->deadlines.message);
+        zkt__timeout_cancel(&c->message.timeout);
     }
     c->session.open = false;
     drop_streams(c);
@@ -402,7 +403,8 @@ static void bytes_received(struct zkt_connection *c)
 {
     struct zkt_deadlines *d = &c->deadlines;
     if (zkt__ws_has_partial(&c->ws) || d->gathered > 0 ||
-        c->stage != ZKT_STAGE_OPEN || zkt__node_linked(&d->message.node)) {
+        c->stage != ZKT_STAGE_OPEN ||
+        zkt__node_linked(&c->message.timeout.node)) {
         zkt__deadline_heard(c);
         return;
     }
@@ -565,10 +567,9 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server,
     c->endpoint.ops = &endpoint_ops;
     c->endpoint.core = &server->core;
     c->endpoint.reading = true;
-    c->session.peer.shard = server->self;
+    c->session.peer.shard = (uint8_t)server->self;
     zkt__list_init(&c->session.contacts);
-    zkt__list_init(&c->session.streams);
-    zkt__list_append(&server->sessions.unindexed, &c->session.unindexed);
+    zkt__list_append(&server->sessions.unindexed, &c->session.listed);
     zkt__ws_init_server(&c->ws, &ws_callbacks, c, server->allocator,
                         &server->ws_limits);
     zkt__list_append(&server->connections, &c->all);
@@ -599,7 +600,7 @@ static void release_transport(struct zkt_server *server,
     zkt__ws_finish(&c->ws);
     zkt__session_finish(&server->host, &c->session);
     zkt__output_forget(c);
-    zkt__admission_remove(&server->shards->admission, c->handshake.address,
+    zkt__admission_remove(&server->shards->admission, c->session.peer.address,
                           stays);
 }
 
@@ -618,7 +619,7 @@ static void finish(struct zkt_server *server, struct zkt_connection *c)
         release_transport(server, c, stays);
     } else if (!stays) {
         zkt__admission_release(&server->shards->admission,
-                               c->handshake.address);
+                               c->session.peer.address);
     }
     if (!stays) {
         zkt__release(server->allocator, c->session.peer.close_reason);

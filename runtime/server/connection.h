@@ -50,7 +50,10 @@ struct zkt_connection {
     struct zkt_node oversized; /* in server->oversized: far too much output */
     uint64_t oversized_since;  /* the turn when that began */
     size_t unsent;             /* bytes of output that count */
-    struct zkt_handshake handshake; /* with its address */
+    union {
+        struct zkt_handshake handshake;    /* in that stage */
+        struct zkt_message_period message; /* later; zeroed at first */
+    };
     uint32_t protocol_errors;
     enum zkt_stage stage : 8;
     bool input_ended; /* the peer has ended its stream */

@@ -24,18 +24,23 @@ struct zkt_window {
     size_t most; /* bytes queued at its begin */
 };
 
-/* A connection's deadlines. */
+/* A period in which a message that has begun has to make progress. */
+struct zkt_message_period {
+    struct zkt_timeout timeout;
+    size_t before; /* bytes of the message at its begin */
+};
+
+/* A connection's other deadlines. */
 struct zkt_deadlines {
-    struct zkt_timeout phase;   /* of a FIXED or a HEARD row, or of BODY */
-    struct zkt_timeout message; /* of a message that has begun */
-    size_t before; /* bytes of it, or of a body, at the begin of its period */
+    struct zkt_timeout phase; /* of a FIXED or a HEARD row, or of BODY */
+    size_t before;            /* bytes of a body at the begin of its period */
     struct zkt_window output;
     struct zkt_timeout excess; /* while more than output_hard is queued */
     size_t gathered;           /* memory of messages that are incomplete */
     struct zkt_node node;      /* in server->gathering, unless that is 0 */
     uint32_t completed; /* complete messages and requests at the last read */
     enum zkt_deadline row : 8; /* of the phase */
-    bool paused;               /* reading has stopped in that period */
+    bool paused; /* reading has stopped in the period of the message */
 };
 
 #endif

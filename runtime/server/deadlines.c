@@ -121,15 +121,14 @@ static void break_silence(struct zkt_connection *c, bool dribbles)
 /* Begins a period of a message with @before received bytes. */
 static void begin_message(struct zkt_connection *c, size_t before)
 {
-    struct zkt_deadlines *d = &c->deadlines;
-    zkt__deadline_arm(server_of(c), ZKT_DEADLINE_MESSAGE, &d->message);
-    d->before = before;
-    d->paused = !c->endpoint.reading;
+    zkt__deadline_arm(server_of(c), ZKT_DEADLINE_MESSAGE, &c->message.timeout);
+    c->message.before = before;
+    c->deadlines.paused = !c->endpoint.reading;
 }
 
 static void follow_message(struct zkt_connection *c, size_t partial)
 {
-    struct zkt_timeout *message = &c->deadlines.message;
+    struct zkt_timeout *message = &c->message.timeout;
     const bool completed = c->ws.completed != c->deadlines.completed;
     const bool goes_on = partial > 0 && !completed && is_armed(message);
     c->deadlines.completed = c->ws.completed;
@@ -137,7 +136,7 @@ static void follow_message(struct zkt_connection *c, size_t partial)
     if (partial == 0) {
         zkt__timeout_cancel(message);
     } else if (!goes_on || is_progress(server_of(c), ZKT_DEADLINE_MESSAGE,
-                                       partial - c->deadlines.before)) {
+                                       partial - c->message.before)) {
         begin_message(c, partial);
     }
 }
@@ -340,7 +339,7 @@ static struct zkt_connection *connection_of(struct zkt_timeout *due,
                                             enum zkt_deadline row)
 {
     return row == ZKT_DEADLINE_MESSAGE
-               ? ZKT_CONTAINER(due, struct zkt_connection, deadlines.message)
+               ? ZKT_CONTAINER(due, struct zkt_connection, message.timeout)
            : row == ZKT_DEADLINE_OUTPUT
                ? ZKT_CONTAINER(due, struct zkt_connection,
                                deadlines.output.timeout)
@@ -381,7 +380,7 @@ void zkt__deadlines_expire(struct zkt_server *server)
 void zkt__deadlines_cancel(struct zkt_connection *c)
 {
     zkt__timeout_cancel(&c->deadlines.phase);
-    zkt__timeout_cancel(&c->deadlines.message);
+    zkt__timeout_cancel(&c->message.timeout);
     zkt__timeout_cancel(&c->deadlines.output.timeout);
     zkt__timeout_cancel(&c->deadlines.excess);
     set_gathered(c, 0);

@@ -6,10 +6,9 @@
 
 void zkt__asks_init(struct zkt_asks *asks, uint32_t shard)
 {
-    asks->session.peer.shard = shard;
+    asks->session.peer.shard = (uint8_t)shard;
     asks->session.peer.is_program = true;
     zkt__list_init(&asks->session.contacts);
-    zkt__list_init(&asks->session.streams);
     zkt__list_init(&asks->finished);
     for (size_t i = 0; i < ZKT_THREADS_MAX; i++) {
         zkt__list_init(&asks->waiting[i]);

@@ -4,15 +4,23 @@
 #include "session/contact.h"
 #include "session/topics.h"
 
+/* Returns true if the session gets broadcasts. */
+static bool is_hearing(const struct zkt_session *session)
+{
+    return session->id != 0 && zkt__node_linked(&session->listed);
+}
+
 void zkt__session_hear(struct zkt_host *host, struct zkt_session *session,
                        bool hears)
 {
     if (!hears) {
-        zkt__node_unlink(&session->hears);
+        if (is_hearing(session)) {
+            zkt__node_unlink(&session->listed);
+        }
     } else if (!zkt__session_make_addressable(host, session)) {
         host->sessions->events.failed(session);
-    } else if (!zkt__node_linked(&session->hears)) {
-        zkt__list_append(&host->sessions->hearing, &session->hears);
+    } else if (!is_hearing(session)) {
+        zkt__list_append(&host->sessions->hearing, &session->listed);
     }
 }
 
@@ -22,8 +30,7 @@ static struct zkt_session *find_hearing(const struct zkt_host *host,
                                         struct zkt_str client)
 {
     struct zkt_session *session = zkt__session_of_client(host, client);
-    return session != NULL && zkt__node_linked(&session->hears) ? session
-                                                                : NULL;
+    return session != NULL && is_hearing(session) ? session : NULL;
 }
 
 static void send(struct zkt_host *host, struct zkt_session *session,
@@ -51,7 +58,7 @@ static void send_to_unmarked(struct zkt_host *host,
     for (struct zkt_node *n = zkt__list_first(hearing); n != NULL;
          n = zkt__list_after(hearing, n)) {
         struct zkt_session *session = ZKT_CONTAINER(n, struct zkt_session,
-                                                    hears);
+                                                    listed);
         if (!session->marked) {
             send(host, session, broadcast);
         }
@@ -82,7 +89,7 @@ static void send_to_topic(struct zkt_host *host, struct zkt_str name,
                                        : NULL;
     for (; n != NULL; n = zkt__list_after(&group->members, n)) {
         struct zkt_session *session = zkt__topic_member(n);
-        if (zkt__node_linked(&session->hears) && !session->marked) {
+        if (is_hearing(session) && !session->marked) {
             session->marked = true;
             send(host, session, broadcast);
         }
@@ -149,7 +156,7 @@ static struct zkt_session *find_client(struct zkt_host *host,
     struct zkt_node *n = zkt__list_first(unindexed);
     while (found == NULL && n != NULL) {
         struct zkt_session *session = ZKT_CONTAINER(n, struct zkt_session,
-                                                    unindexed);
+                                                    listed);
         n = zkt__list_after(unindexed, n);
         if (session->open) {
             found = zkt_str_eq(zkt__peer_client_id(&session->peer), client)

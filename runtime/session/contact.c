@@ -261,7 +261,7 @@ bool zkt__session_make_addressable(struct zkt_host *host,
     if (session->id == 0) {
         return false;
     }
-    zkt__node_unlink(&session->unindexed);
+    zkt__node_unlink(&session->listed);
     zkt__index_add(&sessions->by_client,
                    hash_client(host, zkt__peer_client_id(&session->peer)),
                    (uint32_t)session->id);
@@ -275,8 +275,7 @@ void zkt__session_finish(struct zkt_host *host, struct zkt_session *session)
         zkt__session_drop_output(host, session);
     }
     zkt__node_unlink(&session->wait_node);
-    zkt__node_unlink(&session->unindexed);
-    zkt__node_unlink(&session->hears);
+    zkt__node_unlink(&session->listed);
     zkt__release(host->allocator, session->buckets);
     if (session->id != 0) {
         zkt__index_remove(

@@ -43,23 +43,23 @@ struct zkt_session {
     uint32_t contact_count;
     uint32_t outstanding; /* calls and subscribes without a reply */
     uint32_t subscriptions;
+    uint8_t awaited_shard; /* the shard of the channel without credit */
+    bool open;             /* frames may be queued */
+    bool marked;           /* for the time of one broadcast */
+    bool closes;           /* it was admitted, and `close` will run */
     uint64_t called; /* shards with calls among them; without a group: none */
-    uint8_t awaited_shard;         /* the shard of the channel without credit */
-    bool open;                     /* frames may be queued */
-    bool marked;                   /* for the time of one broadcast */
-    bool closes;                   /* it was admitted, and `close` will run */
     struct zkt_list contacts;      /* that have not left */
     struct zkt_contact *recent;    /* found last; most likely the next */
     struct zkt_node wait_node;     /* in sessions->awaiting_…, or gated */
     struct zkt_session_task *task; /* parked (task.h), or NULL */
     struct zkt_connection_record *record; /* or NULL */
-    struct zkt_membership *memberships;   /* the record's topics (topics.h) */
-    uint32_t membership_count;
-    struct zkt_node unindexed;  /* in sessions->unindexed: id is 0 */
-    struct zkt_node hears;      /* in sessions->hearing */
+    struct zkt_memberships *memberships;  /* topics.h; NULL: no topics */
     struct zkt_bucket *buckets; /* by number of the rate; NULL: all full */
-    struct zkt_list streams;    /* with parts that wait (streams.h) */
-    size_t waiting_bytes;       /* of those parts */
+    /* In sessions->unindexed while id is 0; then in sessions->hearing, if the
+     * session gets broadcasts. */
+    struct zkt_node listed;
+    struct zkt_ring streams; /* with parts that wait (streams.h) */
+    size_t waiting_bytes;    /* of those parts */
     struct zkt_send_queue queue;
 };
 

@@ -13,13 +13,13 @@ static void begin_waiting(struct zkt_session *session,
     if (!zkt__node_linked(&stream->waiting)) {
         stream->session = session;
         zkt__stream_ref(stream);
-        zkt__list_append(&session->streams, &stream->waiting);
+        zkt__ring_append(&session->streams, &stream->waiting);
     }
 }
 
 static void end_waiting(struct zkt_stream *stream)
 {
-    zkt__node_unlink(&stream->waiting);
+    zkt__ring_remove(&stream->session->streams, &stream->waiting);
     stream->session = NULL;
     zkt__stream_unref(stream);
 }
@@ -76,8 +76,8 @@ static void send_next(struct zkt_host *host, struct zkt_session *session,
     if (zkt__list_empty(&stream->parts)) {
         end_waiting(stream);
     } else {
-        zkt__node_unlink(&stream->waiting);
-        zkt__list_append(&session->streams, &stream->waiting);
+        zkt__ring_remove(&session->streams, &stream->waiting);
+        zkt__ring_append(&session->streams, &stream->waiting);
     }
     send_frame(host, session, part->frame);
     zkt__part_free(part);
@@ -89,7 +89,7 @@ static void send_next(struct zkt_host *host, struct zkt_session *session,
 
 static struct zkt_stream *first_of(const struct zkt_session *session)
 {
-    struct zkt_node *first = zkt__list_first(&session->streams);
+    struct zkt_node *first = session->streams.first;
     return first != NULL ? ZKT_CONTAINER(first, struct zkt_stream, waiting)
                          : NULL;
 }

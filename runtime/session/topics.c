@@ -84,13 +84,13 @@ static bool join(struct zkt_host *host, struct zkt_session *session,
     return true;
 }
 
-/* Leaves the groups of @count memberships, and frees them. */
-static void leave_all(struct zkt_host *host, struct zkt_membership *memberships,
-                      uint32_t count)
+/* Leaves all groups, and frees the memberships. Takes NULL. */
+static void leave_all(struct zkt_host *host,
+                      struct zkt_memberships *memberships)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        struct zkt_topic_group *group = memberships[i].group;
-        zkt__node_unlink(&memberships[i].node);
+    for (uint32_t i = 0; memberships != NULL && i < memberships->count; i++) {
+        struct zkt_topic_group *group = memberships->all[i].group;
+        zkt__node_unlink(&memberships->all[i].node);
         if (--group->count == 0) {
             remove_empty(host, group);
         }
@@ -98,13 +98,33 @@ static void leave_all(struct zkt_host *host, struct zkt_membership *memberships,
     zkt__release(host->allocator, memberships);
 }
 
+/* Joins the groups of @count topics. Returns NULL if there is no memory. */
+static struct zkt_memberships *join_all(struct zkt_host *host,
+                                        struct zkt_session *session,
+                                        const struct zkt_str *topics,
+                                        uint32_t count)
+{
+    struct zkt_memberships *memberships = zkt__alloc_zero(
+        host->allocator, 1,
+        sizeof(*memberships) + count * sizeof(memberships->all[0]));
+    for (uint32_t i = 0; memberships != NULL && i < count; i++) {
+        if (!join(host, session, topics[i], &memberships->all[i])) {
+            leave_all(host, memberships);
+            return NULL;
+        }
+        memberships->count++;
+    }
+    return memberships;
+}
+
 /* Returns true if the session is a member of the topics of @record already. */
 static bool has_same(const struct zkt_session *session,
                      const struct zkt_connection_record *record, uint32_t count)
 {
-    bool same = session->membership_count == count;
+    const struct zkt_memberships *memberships = session->memberships;
+    bool same = count == (memberships != NULL ? memberships->count : 0);
     for (uint32_t i = 0; i < count && same; i++) {
-        const struct zkt_topic_group *group = session->memberships[i].group;
+        const struct zkt_topic_group *group = memberships->all[i].group;
         same = zkt_str_eq(record->topics[i],
                           (struct zkt_str){ group->name, group->len });
     }
@@ -116,25 +136,17 @@ bool zkt__session_follow_topics(struct zkt_host *host,
                                 const struct zkt_connection_record *record)
 {
     const uint32_t count = record != NULL ? record->topic_count : 0;
-    struct zkt_membership *memberships = NULL;
+    struct zkt_memberships *memberships = NULL;
     if (has_same(session, record, count)) {
         return true;
     }
     if (count > 0) {
-        memberships = zkt__alloc_zero(host->allocator, count,
-                                      sizeof(*memberships));
+        memberships = join_all(host, session, record->topics, count);
         if (memberships == NULL) {
             return false;
         }
     }
-    for (uint32_t i = 0; i < count; i++) {
-        if (!join(host, session, record->topics[i], &memberships[i])) {
-            leave_all(host, memberships, i);
-            return false;
-        }
-    }
-    leave_all(host, session->memberships, session->membership_count);
+    leave_all(host, session->memberships);
     session->memberships = memberships;
-    session->membership_count = count;
     return true;
 }

@@ -24,6 +24,12 @@ struct zkt_membership {
     struct zkt_topic_group *group;
 };
 
+/* The memberships of a session, in the order of its record's topics. */
+struct zkt_memberships {
+    uint32_t count;
+    struct zkt_membership all[];
+};
+
 /** Returns the group of a topic, or NULL if no session has joined it. */
 struct zkt_topic_group *zkt__topic_find(const struct zkt_host *host,
                                         struct zkt_str name);

@@ -264,13 +264,13 @@ struct zkt_attachment {
 struct zkt_peer {
     void *address;      /* that its instances are charged to, or NULL */
     const char *remote; /* the numeric address, or "" */
-    uint32_t shard;
+    /* Set before the contacts of a closed connection leave. */
+    char *close_reason; /* NULL: none */
+    uint16_t close_code;
+    uint8_t shard;
     enum zkt_dialect dialect : 8;
     bool is_program; /* it is no client: session/asks.h */
     char client_id[ZKT_CLIENT_ID_LEN + 1];
-    /* Set before the contacts of a closed connection leave. */
-    uint16_t close_code;
-    char *close_reason; /* NULL: none */
 };
 
 static inline struct zkt_str zkt__peer_client_id(const struct zkt_peer *peer)

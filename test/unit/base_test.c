@@ -149,6 +149,32 @@ static void test_timeouts(void **state)
     assert_null(zkt__timeouts_take(&list, 1000));
 }
 
+static void test_ring(void **state)
+{
+    struct zkt_ring ring = { NULL };
+    struct zkt_node a = { 0 }, b = { 0 }, c = { 0 };
+    (void)state;
+    zkt__ring_append(&ring, &a);
+    assert_ptr_equal(ring.first, &a);
+    assert_null(zkt__ring_after(&ring, &a));
+    zkt__ring_append(&ring, &b);
+    zkt__ring_append(&ring, &c);
+    assert_ptr_equal(zkt__ring_after(&ring, &a), &b);
+    assert_ptr_equal(zkt__ring_after(&ring, &b), &c);
+    assert_null(zkt__ring_after(&ring, &c));
+    zkt__ring_remove(&ring, &b);
+    assert_false(zkt__node_linked(&b));
+    zkt__ring_remove(&ring, &b); /* no effect */
+    zkt__ring_remove(&ring, &a);
+    assert_ptr_equal(ring.first, &c);
+    assert_null(zkt__ring_after(&ring, &c));
+    zkt__ring_append(&ring, &a);
+    zkt__ring_remove(&ring, &a);
+    zkt__ring_remove(&ring, &c);
+    assert_null(ring.first);
+    assert_false(zkt__node_linked(&c));
+}
+
 static void test_utf8(void **state)
 {
     static const struct {
@@ -234,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_slots),   cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_utf8),    cmocka_unit_test(test_limits),
         cmocka_unit_test(test_random),  cmocka_unit_test(test_map_find),
+        cmocka_unit_test(test_ring),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

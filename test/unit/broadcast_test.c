@@ -356,6 +356,22 @@ static void test_kick_from_outside(void **state)
     close_site(&site);
 }
 
+/* A client that has only said that it does not listen is found all the same. */
+static void test_kick_of_a_client_that_does_not_listen(void **state)
+{
+    struct site site = open_site(NULL, NULL);
+    (void)state;
+    for (int i = 0; i < WIRES; i++) {
+        (void)ask(&site.wires[i], IGNORE);
+    }
+    assert_int_equal(zkt_server_kick(site.server, id_of(&site, 2), 4000, NULL),
+                     ZKT_OK);
+    assert_said(&site, "", "", "close 4000\n");
+    tell(&site, "nobody", zkt_to_all());
+    assert_said(&site, "", "", "");
+    close_site(&site);
+}
+
 static enum zkt_status kick(struct slow_job_call *call, void *user)
 {
     const struct site *site = user;
@@ -477,6 +493,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_with_the_commit),
         cmocka_unit_test(test_poisoned_calls),
         cmocka_unit_test(test_kick_from_outside),
+        cmocka_unit_test(test_kick_of_a_client_that_does_not_listen),
         cmocka_unit_test(test_kick_in_a_handler),
         cmocka_unit_test(test_kick_and_calls_that_wait),
         cmocka_unit_test(test_reasons),
