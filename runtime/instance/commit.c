@@ -329,9 +329,9 @@ struct zkt_expulsion **zkt__expulsion_find(struct zkt_call *call,
 static void mark_expelled(struct zkt_call *call)
 {
     struct zkt_instance *instance = call->instance;
-    const struct zkt_list *all = &instance->attachments;
-    for (struct zkt_node *n = zkt__list_first(all); n != NULL;
-         n = zkt__list_after(all, n)) {
+    const struct zkt_ring *all = &instance->attachments;
+    for (struct zkt_node *n = all->first; n != NULL;
+         n = zkt__ring_after(all, n)) {
         struct zkt_attachment *attachment = ZKT_CONTAINER(
             n, struct zkt_attachment, of_instance);
         const struct zkt_str client = zkt__peer_client_id(

@@ -84,7 +84,7 @@ static bool attach_to(struct zkt_host *host, struct zkt_contact *contact,
     instance->contact_count += !contact->peer->is_program;
     attachment->connected = contact->peer->is_program;
     instance->established = instance->established || contact->peer->is_program;
-    zkt__list_append(&instance->attachments, &attachment->of_instance);
+    zkt__ring_append(&instance->attachments, &attachment->of_instance);
     zkt__timeout_cancel(&instance->idle);
     return true;
 }
@@ -143,7 +143,8 @@ static inline void drop_subscription(const struct zkt_host *host,
         zkt__view_close(host, attachment);
     }
     if (topic == ZKT_TOPIC_STATE) {
-        zkt__node_unlink(&attachment->snapshot_wait);
+        zkt__ring_remove(&attachment->instance->awaiting_snapshot,
+                         &attachment->snapshot_wait);
     }
 }
 
@@ -154,7 +155,7 @@ void zkt__detach(struct zkt_host *host, struct zkt_contact *contact)
     for (size_t i = 0; i < ZKT_TOPIC_COUNT; i++) {
         drop_subscription(host, contact, (enum zkt_topic)i);
     }
-    zkt__node_unlink(&attachment->of_instance);
+    zkt__ring_remove(&instance->attachments, &attachment->of_instance);
     zkt__node_unlink(&attachment->in_round);
     instance->contact_count -= !contact->peer->is_program;
     if (instance->timers != NULL && instance->contact_count == 0) {
@@ -184,7 +185,7 @@ void zkt__attachment_disconnect(struct zkt_host *host,
 void zkt__attachment_end_streams(struct zkt_host *host,
                                  struct zkt_contact *contact)
 {
-    if (!zkt__list_empty(&contact->attachment.open_calls)) {
+    if (contact->attachment.open_calls.first != NULL) {
         zkt__open_calls_end_streams(host, contact);
     }
 }
@@ -203,7 +204,7 @@ void zkt__attachment_leave(struct zkt_host *host, struct zkt_contact *contact)
 
 void zkt__contact_send_left(struct zkt_host *host, struct zkt_contact *contact)
 {
-    if (!zkt__list_empty(&contact->attachment.open_calls)) {
+    if (contact->attachment.open_calls.first != NULL) {
         contact->attachment.left = true;
         return;
     }
@@ -227,7 +228,7 @@ void zkt__contact_call_closed(struct zkt_host *host,
                               struct zkt_contact *contact)
 {
     const struct zkt_attachment *attachment = &contact->attachment;
-    if (!zkt__list_empty(&attachment->open_calls)) {
+    if (attachment->open_calls.first != NULL) {
         return;
     }
     if (attachment->left) {
@@ -238,20 +239,6 @@ void zkt__contact_call_closed(struct zkt_host *host,
 }
 
 /* ---- subscriptions ---- */
-
-/* Keeps the carrier of `closed` that a subscribe brings, unless the contact has
- * a carrier. */
-static void keep_closing(const struct zkt_host *host,
-                         struct zkt_attachment *attachment, struct zkt_msg *m)
-{
-    struct zkt_msg *closing = m->of.subscribe.closing;
-    m->of.subscribe.closing = NULL;
-    if (attachment->closing == NULL) {
-        attachment->closing = closing;
-    } else {
-        zkt__release(host->allocator, closing);
-    }
-}
 
 /* Replies to a subscribe of a generation, or to a snapshot message
  * (@refreshes). */
@@ -301,7 +288,8 @@ bool zkt__contact_admit(struct zkt_host *host, struct zkt_msg *m,
                              ZKT_STR("out of memory"));
         return false;
     }
-    keep_closing(host, attachment, m);
+    zkt__contact_keep_closing(host, m->contact, m->of.subscribe.closing);
+    m->of.subscribe.closing = NULL;
     if (counts) {
         grant(host, m->contact, m->topic);
     }
@@ -356,10 +344,10 @@ void zkt__instance_send_snapshots(struct zkt_host *host,
                                   struct zkt_instance *instance)
 {
     struct zkt_node *node;
-    while ((node = zkt__list_first(&instance->awaiting_snapshot)) != NULL) {
+    while ((node = instance->awaiting_snapshot.first) != NULL) {
         struct zkt_contact *contact = zkt__contact_of(
             ZKT_CONTAINER(node, struct zkt_attachment, snapshot_wait));
-        zkt__node_unlink(node);
+        zkt__ring_remove(&instance->awaiting_snapshot, node);
         reply_refresh(host, contact);
     }
 }
@@ -375,7 +363,7 @@ void zkt__contact_take_snapshot(struct zkt_host *host,
     if (zkt__instance_has_committed(attachment->instance, true)) {
         reply_refresh(host, contact);
     } else if (!zkt__node_linked(&attachment->snapshot_wait)) {
-        zkt__list_append(&attachment->instance->awaiting_snapshot,
+        zkt__ring_append(&attachment->instance->awaiting_snapshot,
                          &attachment->snapshot_wait);
     }
 }
@@ -430,8 +418,7 @@ void zkt__contact_send_closed(struct zkt_host *host,
                               .contact = contact,
                               .of.closed = { .status = failure->status,
                                              .text = failure->text } };
-    struct zkt_msg *carrier = contact->attachment.closing;
-    contact->attachment.closing = NULL;
+    struct zkt_msg *carrier = zkt__contact_take_closing(contact);
     (void)zkt__deliver(host, contact->peer->shard, &closed, carrier);
 }
 

@@ -17,8 +17,8 @@ struct zkt_str_list zkt_clients(struct zkt_call *call)
     if (ids == NULL) {
         return (struct zkt_str_list){ NULL, 0 };
     }
-    for (struct zkt_node *n = zkt__list_first(&instance->attachments);
-         n != NULL; n = zkt__list_after(&instance->attachments, n)) {
+    for (struct zkt_node *n = instance->attachments.first; n != NULL;
+         n = zkt__ring_after(&instance->attachments, n)) {
         const struct zkt_contact *contact = zkt__contact_of(
             ZKT_CONTAINER(n, struct zkt_attachment, of_instance));
         if (!contact->peer->is_program) {
@@ -46,8 +46,8 @@ const void *zkt_call_connection_of(struct zkt_call *call,
     if (instance == NULL) {
         return NULL;
     }
-    for (struct zkt_node *n = zkt__list_first(&instance->attachments);
-         n != NULL; n = zkt__list_after(&instance->attachments, n)) {
+    for (struct zkt_node *n = instance->attachments.first; n != NULL;
+         n = zkt__ring_after(&instance->attachments, n)) {
         struct zkt_attachment *a = ZKT_CONTAINER(n, struct zkt_attachment,
                                                  of_instance);
         const struct zkt_peer *peer = zkt__contact_of(a)->peer;

@@ -144,12 +144,11 @@ void zkt__hook_disconnect(struct zkt_host *host, struct zkt_instance *instance,
 static void close_expelled(struct zkt_host *host, struct zkt_contact *contact,
                            struct zkt_buffer *failure)
 {
-    struct zkt_msg *carrier = contact->attachment.closing;
+    struct zkt_msg *carrier = zkt__contact_take_closing(contact);
     struct zkt_msg closed = { .kind = ZKT_MSG_CLOSED,
                               .contact = contact,
                               .of.closed = { .status = ZKT_PERMISSION_DENIED,
                                              .failure = failure } };
-    contact->attachment.closing = NULL;
     (void)zkt__deliver(host, contact->peer->shard, &closed, carrier);
 }
 
@@ -178,12 +177,12 @@ static void expel(struct zkt_host *host, struct zkt_contact *contact)
 /* Expelling a contact detaches no other. */
 void zkt__instance_expel(struct zkt_host *host, struct zkt_instance *instance)
 {
-    const struct zkt_list *all = &instance->attachments;
-    struct zkt_node *n = instance->expels ? zkt__list_first(all) : NULL;
+    const struct zkt_ring *all = &instance->attachments;
+    struct zkt_node *n = instance->expels ? all->first : NULL;
     while (n != NULL && instance->parked == NULL) {
         struct zkt_attachment *attachment = ZKT_CONTAINER(
             n, struct zkt_attachment, of_instance);
-        n = zkt__list_after(all, n);
+        n = zkt__ring_after(all, n);
         if (attachment->expelled != NULL) {
             expel(host, zkt__contact_of(attachment));
         }

@@ -199,7 +199,8 @@ static void serve_first(struct zkt_host *host, struct zkt_instance *instance)
     zkt__node_unlink(first);
     if (instance->timers != NULL && first == &instance->timers->in_round) {
         zkt__timers_serve(host, instance);
-    } else if (first == &instance->open_calls.in_round) {
+    } else if (instance->open_calls != NULL &&
+               first == &instance->open_calls->in_round) {
         zkt__open_calls_serve(host, instance);
     } else if (instance->views != NULL && first == &instance->views->in_round) {
         zkt__views_serve(host, instance);

@@ -7,10 +7,22 @@
 #include "instance/mailbox.h"
 #include "instance/task.h"
 
-void zkt__open_calls_init(struct zkt_open_calls *calls)
+/* Allocates the open calls of an instance, if it has none. Returns false if
+ * there is no memory. */
+static bool make_open_calls(const struct zkt_host *host,
+                            struct zkt_instance *instance)
 {
-    zkt__list_init(&calls->all);
-    zkt__list_init(&calls->resumed);
+    struct zkt_open_calls *calls = instance->open_calls;
+    if (calls == NULL) {
+        calls = zkt__alloc_zero(host->allocator, 1, sizeof(*calls));
+        if (calls == NULL) {
+            return false;
+        }
+        zkt__list_init(&calls->all);
+        zkt__list_init(&calls->resumed);
+        instance->open_calls = calls;
+    }
+    return true;
 }
 
 /* Returns ZKT_OK if a call of a method that interleaves may begin; otherwise
@@ -18,14 +30,19 @@ void zkt__open_calls_init(struct zkt_open_calls *calls)
 static enum zkt_status admit_open(struct zkt_host *host,
                                   const struct zkt_msg *m, struct zkt_str *text)
 {
-    const struct zkt_instance *instance = m->contact->attachment.instance;
+    struct zkt_instance *instance = m->contact->attachment.instance;
     if (m->of.call.method->chunk != NULL && m->of.call.ask != NULL) {
         *text = ZKT_STR("a stream is for clients");
         return ZKT_FAILED_PRECONDITION;
     }
-    if (instance->open_calls.count >= host->limits->open_calls) {
+    if (zkt__open_calls_count(instance->open_calls) >=
+        host->limits->open_calls) {
         host->stats.limit_hits.open_calls++;
         *text = ZKT_STR("too many calls of the instance are open");
+        return ZKT_RESOURCE_EXHAUSTED;
+    }
+    if (!make_open_calls(host, instance)) {
+        *text = ZKT_STR("out of memory");
         return ZKT_RESOURCE_EXHAUSTED;
     }
     return ZKT_OK;
@@ -85,9 +102,9 @@ static void restart(struct zkt_host *host, struct zkt_task *task)
 
 static void link(struct zkt_instance *instance, struct zkt_task *task)
 {
-    struct zkt_open_calls *calls = &instance->open_calls;
+    struct zkt_open_calls *calls = instance->open_calls;
     zkt__list_append(&calls->all, &task->open.of_instance);
-    zkt__list_append(&task->contact->attachment.open_calls,
+    zkt__ring_append(&task->contact->attachment.open_calls,
                      &task->open.of_contact);
     calls->count++;
 }
@@ -130,7 +147,7 @@ static void run(struct zkt_host *host, struct zkt_task *task)
 void zkt__open_call_resume(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_instance *instance = task->call.instance;
-    struct zkt_open_calls *calls = &instance->open_calls;
+    struct zkt_open_calls *calls = instance->open_calls;
     if (zkt__mailbox_is_free(host, instance)) {
         run(host, task);
         return;
@@ -144,7 +161,7 @@ void zkt__open_call_resume(struct zkt_host *host, struct zkt_task *task)
 
 void zkt__open_calls_serve(struct zkt_host *host, struct zkt_instance *instance)
 {
-    struct zkt_open_calls *calls = &instance->open_calls;
+    struct zkt_open_calls *calls = instance->open_calls;
     struct zkt_node *first = zkt__list_first(&calls->resumed);
     zkt__node_unlink(first);
     if (!zkt__list_empty(&calls->resumed)) {
@@ -158,9 +175,10 @@ void zkt__open_calls_serve(struct zkt_host *host, struct zkt_instance *instance)
 
 static void unlink(struct zkt_task *task)
 {
-    struct zkt_open_calls *calls = &task->call.instance->open_calls;
+    struct zkt_open_calls *calls = task->call.instance->open_calls;
     zkt__node_unlink(&task->open.of_instance);
-    zkt__node_unlink(&task->open.of_contact);
+    zkt__ring_remove(&task->contact->attachment.open_calls,
+                     &task->open.of_contact);
     zkt__node_unlink(&task->open.resumed);
     if (zkt__list_empty(&calls->resumed)) {
         zkt__node_unlink(&calls->in_round);
@@ -193,8 +211,9 @@ void zkt__open_call_end(struct zkt_host *host, struct zkt_task *task)
 void zkt__open_calls_abort(struct zkt_host *host, struct zkt_instance *instance,
                            const struct zkt_failure *failure)
 {
-    struct zkt_node *node;
-    while ((node = zkt__list_first(&instance->open_calls.all)) != NULL) {
+    struct zkt_open_calls *calls = instance->open_calls;
+    while (zkt__open_calls_count(calls) > 0) {
+        struct zkt_node *node = zkt__list_first(&calls->all);
         zkt__task_cancel(host,
                          ZKT_CONTAINER(node, struct zkt_task, open.of_instance),
                          failure->status, failure->text);
@@ -213,12 +232,12 @@ void zkt__open_calls_stop(struct zkt_host *host)
 void zkt__open_calls_end_streams(struct zkt_host *host,
                                  struct zkt_contact *contact)
 {
-    const struct zkt_list *all = &contact->attachment.open_calls;
-    struct zkt_node *node = zkt__list_first(all);
+    const struct zkt_ring *all = &contact->attachment.open_calls;
+    struct zkt_node *node = all->first;
     while (node != NULL) {
         struct zkt_task *task = ZKT_CONTAINER(node, struct zkt_task,
                                               open.of_contact);
-        node = zkt__list_after(all, node);
+        node = zkt__ring_after(all, node);
         if (task->request.method->chunk != NULL &&
             !zkt__node_linked(&task->open.resumed)) {
             zkt__task_cancel(host, task, ZKT_ABORTED,

@@ -31,7 +31,8 @@ struct zkt_instance;
 struct zkt_msg;
 struct zkt_task;
 
-/* The open calls of an instance. */
+/* The open calls of an instance: a block of its own, since the methods of few
+ * actors interleave. */
 struct zkt_open_calls {
     struct zkt_list all;
     struct zkt_list resumed;  /* of them, in the order of resuming */
@@ -46,7 +47,11 @@ struct zkt_open_call {
     struct zkt_node resumed; /* linked: the second half waits */
 };
 
-void zkt__open_calls_init(struct zkt_open_calls *calls);
+/** Returns the number of open calls. Takes NULL. */
+static inline uint32_t zkt__open_calls_count(const struct zkt_open_calls *calls)
+{
+    return calls != NULL ? calls->count : 0;
+}
 /** Runs a call that interleaves or has a deadline, unless too many calls are
  * open or its time is over: then it is refused. Takes the carrier. */
 void zkt__open_calls_take(struct zkt_host *host, struct zkt_msg *m,

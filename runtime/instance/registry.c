@@ -40,7 +40,7 @@ void zkt__instances_finish(struct zkt_instances *instances)
 
 static struct zkt_contact *first_contact(const struct zkt_instance *instance)
 {
-    struct zkt_node *first = zkt__list_first(&instance->attachments);
+    struct zkt_node *first = instance->attachments.first;
     return first != NULL ? zkt__contact_of(ZKT_CONTAINER(
                                first, struct zkt_attachment, of_instance))
                          : NULL;
@@ -68,6 +68,7 @@ static void free_instance(struct zkt_host *host, struct zkt_instance *instance)
     zkt__snapshot_log_free(&host->instances->snapshots, instance->log);
     zkt__views_free(host, instance);
     zkt__buffer_unref(instance->failure);
+    zkt__release(host->allocator, instance->open_calls);
     if (instance->state != NULL) {
         zkt__value_release(&host->store, actor->state, instance->state);
     }
@@ -115,10 +116,7 @@ static struct zkt_instance *new_instance(struct zkt_host *host,
         .epoch = zkt__random_next(&host->random),
         .local = { .shard = host->shard, .location = location },
     };
-    zkt__list_init(&instance->attachments);
     zkt__list_init(&instance->round);
-    zkt__list_init(&instance->awaiting_snapshot);
-    zkt__open_calls_init(&instance->open_calls);
     if (!init_states(host, instance) || !zkt__views_create(host, instance)) {
         goto fail;
     }
@@ -236,7 +234,7 @@ void zkt__instance_forget(struct zkt_host *host, struct zkt_instance *instance)
 static bool is_kept(const struct zkt_instance *instance)
 {
     return (instance->timers != NULL && instance->timers->started > 0) ||
-           instance->open_calls.count > 0;
+           zkt__open_calls_count(instance->open_calls) > 0;
 }
 
 /* Returns true if the instance is in its first state and has no hooks: another
@@ -251,7 +249,7 @@ static bool is_pristine(const struct zkt_instance *instance)
 void zkt__instance_release_if_unused(struct zkt_host *host,
                                      struct zkt_instance *instance)
 {
-    if (!zkt__list_empty(&instance->attachments) || instance->parked != NULL ||
+    if (instance->attachments.first != NULL || instance->parked != NULL ||
         instance->ending || instance->destroyed || is_kept(instance)) {
         return;
     }
@@ -268,12 +266,12 @@ void zkt__instance_release_if_unused(struct zkt_host *host,
 static void refuse_all(struct zkt_host *host, struct zkt_instance *instance,
                        const struct zkt_failure *failure)
 {
-    struct zkt_node *n = zkt__list_first(&instance->attachments);
+    struct zkt_node *n = instance->attachments.first;
     while (n != NULL) {
         struct zkt_contact *contact = zkt__contact_of(
             ZKT_CONTAINER(n, struct zkt_attachment, of_instance));
         bool leaves;
-        n = zkt__list_after(&instance->attachments, n);
+        n = zkt__ring_after(&instance->attachments, n);
         zkt__contact_refuse_queued(host, contact, failure, &leaves);
         if (leaves) {
             zkt__detach(host, contact);
@@ -358,7 +356,7 @@ void zkt__instance_complete_end(struct zkt_host *host,
 void zkt__instance_abandon(struct zkt_host *host, struct zkt_instance *instance)
 {
     instance->abandoned = false;
-    if (!zkt__list_empty(&instance->attachments) || instance->ending ||
+    if (instance->attachments.first != NULL || instance->ending ||
         (instance->established && is_kept(instance))) {
         if (!zkt__list_empty(&instance->round) || instance->ending) {
             zkt__mailbox_make_ready(host, instance);

@@ -35,7 +35,7 @@ struct zkt_instance {
     void *state;                      /* in states; NULL: not yet initialised */
     void *private_state;              /* likewise; NULL: the actor has none */
     uint64_t epoch, seq;              /* seq: commits that wrote something */
-    struct zkt_list attachments;      /* in order of arrival */
+    struct zkt_ring attachments;      /* in order of arrival */
     uint32_t contact_count;           /* of clients */
     uint32_t subscribers;             /* to the state */
     struct zkt_contact_group local;   /* contacts of this shard */
@@ -46,24 +46,24 @@ struct zkt_instance {
     struct zkt_list round;
     size_t queued_bytes;
     uint32_t queued_count;
-    bool starting;    /* `activate` has yet to finish */
-    bool failed;      /* `activate` has failed: refuses until it is removed */
-    bool established; /* a contact has been connected */
-    bool abandoned;   /* its last contact was refused */
-    bool expels;      /* an attachment is marked as expelled */
-    bool ending;      /* ends when the mailbox is empty */
-    bool destroyed;   /* by a call: ends without serving the mailbox */
-    bool closing;     /* `deactivate` runs, and messages wait for the next */
+    bool starting : 1; /* `activate` has yet to finish */
+    bool failed : 1;   /* `activate` has failed: refuses until it is removed */
+    bool established : 1; /* a contact has been connected */
+    bool abandoned : 1;   /* its last contact was refused */
+    bool expels : 1;      /* an attachment is marked as expelled */
+    bool ending : 1;      /* ends when the mailbox is empty */
+    bool destroyed : 1;   /* by a call: ends without serving the mailbox */
+    bool closing : 1; /* `deactivate` runs, and messages wait for the next */
     enum zkt_instance_end end : 8;
     struct zkt_buffer *failure; /* of `activate`, encoded; or NULL */
     struct zkt_chain *cause; /* of the ask that waits for `activate`, or NULL */
-    struct zkt_list awaiting_snapshot; /* attachments that requested one */
+    struct zkt_ring awaiting_snapshot; /* attachments that requested one */
     struct zkt_node ready;   /* in instances->ready or ->awaiting_credit */
     struct zkt_task *parked; /* the deferred call, or NULL */
-    struct zkt_open_calls open_calls;
-    struct zkt_timers *timers; /* NULL: it has none */
-    struct zkt_timeout idle;   /* until it is evicted, or forgotten */
-    void *address;             /* that it is charged to, or NULL */
+    struct zkt_open_calls *open_calls; /* NULL: there has been none */
+    struct zkt_timers *timers;         /* NULL: it has none */
+    struct zkt_timeout idle;           /* until it is evicted, or forgotten */
+    void *address;                     /* that it is charged to, or NULL */
     uint64_t calls;
     alignas(max_align_t) char states[];
 };

@@ -297,7 +297,7 @@ static void unpark(struct zkt_host *host, struct zkt_task *task)
     instance->parked = NULL;
     /* Nobody may be left: `disconnect` of the last client has waited. */
     instance->abandoned = instance->abandoned ||
-                          zkt__list_empty(&instance->attachments);
+                          instance->attachments.first == NULL;
     zkt__instance_send_snapshots(host, instance);
     if (!zkt__list_empty(&instance->round) || instance->ending ||
         instance->destroyed || instance->expels || instance->abandoned) {

@@ -202,8 +202,8 @@ void zkt__contact_free(struct zkt_host *host, struct zkt_contact *contact)
     zkt__node_unlink(&contact->of_session);
     session->contact_count--;
     zkt__slots_remove(&sessions->contacts, contact->id);
+    zkt__release(host->allocator, zkt__contact_take_closing(contact));
     zkt__location_release(host, contact->location);
-    zkt__release(host->allocator, contact->attachment.closing);
     zkt__buffer_unref(contact->attachment.expelled);
     zkt__connection_record_unref(contact->attachment.record);
     zkt__release(host->allocator, contact);

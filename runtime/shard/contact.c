@@ -20,7 +20,6 @@ struct zkt_contact *zkt__contact_new(const struct zkt_host *host,
         contact->peer = peer;
         contact->location = location;
         zkt__list_init(&contact->attachment.mailbox);
-        zkt__list_init(&contact->attachment.open_calls);
     }
     return contact;
 }
@@ -28,6 +27,27 @@ struct zkt_contact *zkt__contact_new(const struct zkt_host *host,
 struct zkt_msg *zkt__contact_snapshot_carrier(struct zkt_contact *contact)
 {
     return crosses_shards(contact) ? &contact->carriers[0].snapshot : NULL;
+}
+
+void zkt__contact_keep_closing(const struct zkt_host *host,
+                               struct zkt_contact *contact,
+                               struct zkt_msg *carrier)
+{
+    if (crosses_shards(contact) && contact->carriers[0].closing == NULL) {
+        contact->carriers[0].closing = carrier;
+    } else {
+        zkt__release(host->allocator, carrier);
+    }
+}
+
+struct zkt_msg *zkt__contact_take_closing(struct zkt_contact *contact)
+{
+    struct zkt_msg *carrier = NULL;
+    if (crosses_shards(contact)) {
+        carrier = contact->carriers[0].closing;
+        contact->carriers[0].closing = NULL;
+    }
+    return carrier;
 }
 
 void zkt__contact_send_ended(struct zkt_host *host, struct zkt_contact *contact)

@@ -225,9 +225,9 @@ enum zkt_subscription_state {
 };
 
 struct zkt_sub {
-    enum zkt_subscription_state state;
-    uint32_t generation;  /* grows with each unsubscribe */
-    uint32_t owed;        /* outstanding replies of this generation */
+    uint32_t generation; /* grows with each unsubscribe */
+    uint32_t owed : 29;  /* outstanding replies of this generation */
+    enum zkt_subscription_state state : 3;
     struct zkt_node live; /* in location->watchers or ->listeners */
 };
 
@@ -239,15 +239,14 @@ struct zkt_attachment {
     struct zkt_node in_round; /* in instance->round: the mailbox is not empty */
     struct zkt_node snapshot_wait; /* in instance->awaiting_snapshot */
     struct zkt_list mailbox;
-    struct zkt_list open_calls; /* tasks, also when it is detached */
+    struct zkt_ring open_calls; /* tasks, also when it is detached */
     size_t queued_bytes;
     uint32_t queued_count;
     bool subscribed[ZKT_TOPIC_COUNT];
-    bool connected; /* `connect` has succeeded: `disconnect` will run */
-    bool leaving;   /* its leave message is in the mailbox */
-    bool lost;      /* the contact has left, as its connection has closed */
-    bool left;      /* the end of the last open call sends `left` */
-    struct zkt_msg *closing;     /* carrier of closed; NULL: none */
+    bool connected : 1; /* `connect` has succeeded: `disconnect` will run */
+    bool leaving : 1;   /* its leave message is in the mailbox */
+    bool lost : 1;      /* the contact has left, as its connection has closed */
+    bool left : 1;      /* the end of the last open call sends `left` */
     struct zkt_buffer *expelled; /* the failure of an expulsion; NULL: none */
     /* The newest record of the connection that has arrived, or NULL. */
     struct zkt_connection_record *record;
@@ -300,6 +299,7 @@ struct zkt_contact {
     alignas(struct zkt_msg) unsigned char leave[ZKT_MSG_BARE];
     struct zkt_msg_carriers {
         struct zkt_msg snapshot, ended;
+        struct zkt_msg *closing; /* of closed, of the instance; NULL: none */
         atomic_bool ended_in_flight;
     } carriers[];
 };
@@ -318,6 +318,13 @@ static inline struct zkt_msg *zkt__contact_leave_carrier(
 /** The carrier of a snapshot message and of its answer; NULL: none is needed.
  */
 struct zkt_msg *zkt__contact_snapshot_carrier(struct zkt_contact *contact);
+/** Keeps the carrier of `closed` that a subscribe brings, if the contact needs
+ * one and has none. Takes the carrier, or NULL. */
+void zkt__contact_keep_closing(const struct zkt_host *host,
+                               struct zkt_contact *contact,
+                               struct zkt_msg *carrier);
+/** Returns that carrier, which is the caller's from now on, or NULL. */
+struct zkt_msg *zkt__contact_take_closing(struct zkt_contact *contact);
 /** Sends `ended`, unless it is in flight: the session then still acts on it. */
 void zkt__contact_send_ended(struct zkt_host *host,
                              struct zkt_contact *contact);
