@@ -47,9 +47,8 @@ struct zkt_connection {
     struct zkt_deadlines deadlines;
     struct zkt_node backlog; /* in server->backlog: it has unhandled bytes */
     struct zkt_unhandled *unhandled; /* or NULL */
-    struct zkt_node oversized; /* in server->oversized: far too much output */
-    uint64_t oversized_since;  /* the turn when that began */
-    size_t unsent;             /* bytes of output that count */
+    uint64_t oversized_since;        /* the turn when that began */
+    size_t unsent;                   /* bytes of output that count */
     union {
         struct zkt_handshake handshake;    /* in that stage */
         struct zkt_message_period message; /* later; zeroed at first */
@@ -57,6 +56,7 @@ struct zkt_connection {
     uint32_t protocol_errors;
     enum zkt_stage stage : 8;
     bool input_ended; /* the peer has ended its stream */
+    bool oversized;   /* has far too much output; counted by the server */
 };
 
 /** The callbacks of sessions that their connections implement. */

@@ -32,17 +32,23 @@ void zkt__output_follow_reading(struct zkt_connection *c)
     }
 }
 
-/* Updates server->oversized: the connections with far too much output. */
-static void follow_oversize(struct zkt_connection *c)
+static void set_oversized(struct zkt_connection *c, bool oversized)
 {
     struct zkt_server *server = server_of(c);
-    const size_t limit = (size_t)server->limits.output_hard;
-    if (zkt__queue_behind(&c->session.queue) / ZKT_OVERSIZE_FACTOR <= limit) {
-        zkt__node_unlink(&c->oversized);
-    } else if (!zkt__node_linked(&c->oversized)) {
-        c->oversized_since = server->turn;
-        zkt__list_append(&server->oversized, &c->oversized);
+    if (oversized == c->oversized) {
+        return;
     }
+    c->oversized = oversized;
+    c->oversized_since = server->turn;
+    server->oversized += oversized ? 1 : (uint32_t)-1;
+}
+
+/* Counts the connection if it has far too much output. */
+static void follow_oversize(struct zkt_connection *c)
+{
+    const size_t limit = (size_t)server_of(c)->limits.output_hard;
+    set_oversized(
+        c, zkt__queue_behind(&c->session.queue) / ZKT_OVERSIZE_FACTOR > limit);
 }
 
 /* Counts @bytes of the connection, in place of its former count. Each shard has
@@ -73,27 +79,31 @@ void zkt__output_follow(struct zkt_connection *c)
 
 void zkt__output_forget(struct zkt_connection *c)
 {
-    zkt__node_unlink(&c->oversized);
+    set_oversized(c, false);
     count(c, 0);
 }
 
+/* Closes the connections that have had far too much output since an earlier
+ * turn, so that some could be sent. Every connection with output has a period
+ * for it. */
 static void close_oversized(struct zkt_server *server)
 {
-    struct zkt_node *node;
-    while ((node = zkt__list_first(&server->oversized)) != NULL) {
-        struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
-                                                 oversized);
-        if (c->oversized_since == server->turn) {
-            return; /* no output could be sent since */
+    const struct zkt_list *waiting = &server->deadlines[ZKT_DEADLINE_OUTPUT];
+    struct zkt_node *n = server->oversized > 0 ? zkt__list_first(waiting)
+                                               : NULL;
+    while (n != NULL) {
+        struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection,
+                                                 deadlines.output.timeout.node);
+        n = zkt__list_after(waiting, n);
+        if (c->oversized && c->oversized_since != server->turn) {
+            set_oversized(c, false);
+            server->host.stats.limit_hits.output_hard++;
+            zkt__connection_close(c, 1013, "too slow");
         }
-        zkt__node_unlink(node);
-        server->host.stats.limit_hits.output_hard++;
-        zkt__connection_close(c, 1013, "too slow");
     }
 }
 
-/* The open connection with most output, or NULL. Every connection with output
- * has a period for it. */
+/* The open connection with most output, or NULL. */
 static struct zkt_connection *find_largest(const struct zkt_server *server)
 {
     const struct zkt_list *waiting = &server->deadlines[ZKT_DEADLINE_OUTPUT];

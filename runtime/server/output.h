@@ -35,7 +35,7 @@ void zkt__output_enforce_limits(struct zkt_server *server);
 /** Returns true if zkt__output_enforce_limits has connections to close. */
 static inline bool zkt__output_is_over_limit(const struct zkt_server *server)
 {
-    return server->unsent_over_limit || !zkt__list_empty(&server->oversized);
+    return server->unsent_over_limit || server->oversized > 0;
 }
 
 #endif
