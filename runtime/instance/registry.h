@@ -46,15 +46,15 @@ struct zkt_instance {
     struct zkt_list round;
     size_t queued_bytes;
     uint32_t queued_count;
-    bool starting : 1; /* `activate` has yet to finish */
-    bool failed : 1;   /* `activate` has failed: refuses until it is removed */
+    bool starting;        /* `activate` has yet to finish */
+    bool expels;          /* an attachment is marked as expelled */
+    bool ending;          /* ends when the mailbox is empty */
+    bool failed : 1;      /* `activate` has failed: refuses until removed */
     bool established : 1; /* a contact has been connected */
     bool abandoned : 1;   /* its last contact was refused */
-    bool expels : 1;      /* an attachment is marked as expelled */
-    bool ending : 1;      /* ends when the mailbox is empty */
     bool destroyed : 1;   /* by a call: ends without serving the mailbox */
     bool closing : 1; /* `deactivate` runs, and messages wait for the next */
-    enum zkt_instance_end end : 8;
+    enum zkt_instance_end end : 3;
     struct zkt_buffer *failure; /* of `activate`, encoded; or NULL */
     struct zkt_chain *cause; /* of the ask that waits for `activate`, or NULL */
     struct zkt_ring awaiting_snapshot; /* attachments that requested one */

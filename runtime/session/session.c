@@ -272,12 +272,12 @@ static void publish_patches(struct zkt_host *host,
                             struct zkt_location *location,
                             const struct zkt_commit *commit)
 {
-    struct zkt_node *n = zkt__list_first(&location->watchers);
+    struct zkt_node *n = location->watchers.first;
     while (n != NULL) {
         struct zkt_contact *contact = ZKT_CONTAINER(n, struct zkt_contact,
                                                     subs[ZKT_TOPIC_STATE].live);
         struct zkt_buffer *const *patch = commit->patches[contact->audiences];
-        n = zkt__list_after(&location->watchers, n);
+        n = zkt__ring_after(&location->watchers, n);
         if (!contact->marked && patch[ZKT_DIALECT_PLAIN] != NULL) {
             send_patch(host, contact, patch[contact->peer->dialect]);
         }
@@ -306,12 +306,12 @@ static void publish_views(struct zkt_host *host, const struct zkt_msg_commit *m)
 static void publish_patch(struct zkt_host *host, struct zkt_location *location,
                           const struct zkt_commit *commit)
 {
-    struct zkt_node *n = zkt__list_first(&location->watchers);
+    struct zkt_node *n = location->watchers.first;
     while (n != NULL && commit->patch[ZKT_DIALECT_PLAIN] != NULL) {
         struct zkt_contact *contact = ZKT_CONTAINER(n, struct zkt_contact,
                                                     subs[ZKT_TOPIC_STATE].live);
         /* Conflating takes the contact out of the list. */
-        n = zkt__list_after(&location->watchers, n);
+        n = zkt__ring_after(&location->watchers, n);
         send_patch(host, contact, commit->patch[contact->peer->dialect]);
     }
 }
@@ -370,9 +370,9 @@ static void send_to_unmarked(struct zkt_host *host,
                              const struct zkt_location *location,
                              const struct zkt_emitted *event)
 {
-    const struct zkt_list *listeners = &location->listeners;
-    for (struct zkt_node *n = zkt__list_first(listeners); n != NULL;
-         n = zkt__list_after(listeners, n)) {
+    const struct zkt_ring *listeners = &location->listeners;
+    for (struct zkt_node *n = listeners->first; n != NULL;
+         n = zkt__ring_after(listeners, n)) {
         const struct zkt_contact *contact = ZKT_CONTAINER(
             n, struct zkt_contact, subs[ZKT_TOPIC_EVENTS].live);
         if (!contact->marked) {
@@ -386,9 +386,9 @@ static void send_to_audience(struct zkt_host *host,
                              const struct zkt_location *location,
                              const struct zkt_emitted *event)
 {
-    const struct zkt_list *listeners = &location->listeners;
-    for (struct zkt_node *n = zkt__list_first(listeners); n != NULL;
-         n = zkt__list_after(listeners, n)) {
+    const struct zkt_ring *listeners = &location->listeners;
+    for (struct zkt_node *n = listeners->first; n != NULL;
+         n = zkt__ring_after(listeners, n)) {
         const struct zkt_contact *contact = ZKT_CONTAINER(
             n, struct zkt_contact, subs[ZKT_TOPIC_EVENTS].live);
         if ((contact->audiences >> event->target.audience & 1) != 0) {

@@ -26,7 +26,7 @@
 
 #include "session/receive.h"
 
-static struct zkt_list *live_list(struct zkt_contact *contact,
+static struct zkt_ring *live_ring(struct zkt_contact *contact,
                                   enum zkt_topic topic)
 {
     struct zkt_location *location = contact->location;
@@ -43,9 +43,9 @@ static void enter(struct zkt_host *host, struct zkt_contact *contact,
     session->subscriptions += (sub->state == ZKT_SUB_OFF) -
                               (uint32_t)(state == ZKT_SUB_OFF);
     if (state == ZKT_SUB_LIVE && sub->state != ZKT_SUB_LIVE) {
-        zkt__list_append(live_list(contact, topic), &sub->live);
+        zkt__ring_append(live_ring(contact, topic), &sub->live);
     } else if (state != ZKT_SUB_LIVE) {
-        zkt__node_unlink(&sub->live);
+        zkt__ring_remove(live_ring(contact, topic), &sub->live);
     }
     /* A snapshot that is being fetched counts as much as the last. */
     if (sub->state == ZKT_SUB_FETCHING) {

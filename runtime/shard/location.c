@@ -62,8 +62,6 @@ static struct zkt_location *new_location(const struct zkt_host *host,
                                        .hash = hash,
                                        .home = home,
                                        .refs = 1 };
-    zkt__list_init(&location->watchers);
-    zkt__list_init(&location->listeners);
     return location;
 }
 

@@ -20,7 +20,7 @@ struct zkt_location {
     uint32_t home; /* the shard that the instance lives on */
     uint32_t refs;
     /* The session's half: contacts that get the next patch or event. */
-    struct zkt_list watchers, listeners;
+    struct zkt_ring watchers, listeners;
     /* The instance's half; NULL: it does not live on this shard. */
     struct zkt_instance *instance;
 };

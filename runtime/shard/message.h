@@ -243,10 +243,10 @@ struct zkt_attachment {
     size_t queued_bytes;
     uint32_t queued_count;
     bool subscribed[ZKT_TOPIC_COUNT];
-    bool connected : 1; /* `connect` has succeeded: `disconnect` will run */
-    bool leaving : 1;   /* its leave message is in the mailbox */
-    bool lost : 1;      /* the contact has left, as its connection has closed */
-    bool left : 1;      /* the end of the last open call sends `left` */
+    bool connected;   /* `connect` has succeeded: `disconnect` will run */
+    bool leaving : 1; /* its leave message is in the mailbox */
+    bool lost : 1;    /* the contact has left, as its connection has closed */
+    bool left : 1;    /* the end of the last open call sends `left` */
     struct zkt_buffer *expelled; /* the failure of an expulsion; NULL: none */
     /* The newest record of the connection that has arrived, or NULL. */
     struct zkt_connection_record *record;
