@@ -21,8 +21,7 @@ struct zkt_transport {
     struct zkt_source source;
     struct zkt_loop *loop;
     struct zkt_endpoint *endpoint; /* NULL: detached */
-    struct zkt_node node;          /* in loop->transports */
-    struct zkt_node linger;        /* in loop->linger */
+    struct zkt_node node; /* in loop->transports, ->linger or ->dropped */
     int64_t linger_until;
     bool stalled; /* the socket takes no more bytes */
     bool ended;   /* end of file from the peer */
@@ -78,7 +77,6 @@ static void drop(struct zkt_transport *t)
         return;
     }
     zkt__node_unlink(&t->node);
-    zkt__node_unlink(&t->linger);
     zkt__list_append(&loop->dropped, &t->node);
     zkt__poller_forget(&loop->poller, &t->source);
     zkt__socket_close(t->source.fd);
@@ -133,7 +131,8 @@ static void linger(struct zkt_transport *t)
     t->endpoint->ops->detach(t->endpoint);
     t->endpoint = NULL;
     t->linger_until = (int64_t)uv_now(loop->uv) + loop->linger_ms;
-    zkt__list_append(&loop->linger, &t->linger);
+    zkt__node_unlink(&t->node);
+    zkt__list_append(&loop->linger, &t->node);
 }
 
 /*
@@ -302,7 +301,7 @@ static void drop_lingering(struct zkt_loop *loop)
     struct zkt_node *node;
     while ((node = zkt__list_first(&loop->linger)) != NULL) {
         struct zkt_transport *t = ZKT_CONTAINER(node, struct zkt_transport,
-                                                linger);
+                                                node);
         if (t->linger_until > (int64_t)uv_now(loop->uv)) {
             return;
         }
@@ -337,7 +336,7 @@ static void arm(struct zkt_loop *loop)
     const struct zkt_node *first = zkt__list_first(&loop->linger);
     if (first != NULL) {
         const struct zkt_transport *t = ZKT_CONTAINER(
-            first, struct zkt_transport, linger);
+            first, struct zkt_transport, node);
         if (t->linger_until < deadline) {
             deadline = t->linger_until;
         }
@@ -361,22 +360,22 @@ static void end_retired(struct zkt_loop *loop)
     drop_lingering(loop);
     free_dropped(loop);
     arm(loop);
-    if (zkt__list_empty(&loop->transports)) {
+    if (loop->sockets == 0) {
         zkt__loop_stop(loop);
+    }
+}
+
+static void drop_all(struct zkt_list *transports)
+{
+    struct zkt_node *node;
+    while ((node = zkt__list_first(transports)) != NULL) {
+        drop(ZKT_CONTAINER(node, struct zkt_transport, node));
     }
 }
 
 void zkt__loop_retire(struct zkt_loop *loop)
 {
-    struct zkt_node *node = zkt__list_first(&loop->transports);
-    while (node != NULL) {
-        struct zkt_transport *t = ZKT_CONTAINER(node, struct zkt_transport,
-                                                node);
-        node = zkt__list_after(&loop->transports, node);
-        if (t->endpoint != NULL) {
-            drop(t);
-        }
-    }
+    drop_all(&loop->transports);
     loop->core = NULL;
     end_retired(loop);
 }
@@ -504,10 +503,8 @@ void zkt__loop_stop(struct zkt_loop *loop)
         return;
     }
     loop->stopping = true;
-    struct zkt_node *node;
-    while ((node = zkt__list_first(&loop->transports)) != NULL) {
-        drop(ZKT_CONTAINER(node, struct zkt_transport, node));
-    }
+    drop_all(&loop->transports);
+    drop_all(&loop->linger);
     uv_close((uv_handle_t *)&loop->timer, on_handle_gone);
     uv_close((uv_handle_t *)&loop->check, on_handle_gone);
     zkt__poller_close(&loop->poller, on_poller_gone);

@@ -27,7 +27,7 @@ struct zkt_loop {
     struct zkt_poller poller;
     uv_timer_t timer;
     uv_check_t check;
-    struct zkt_list transports; /* all open sockets */
+    struct zkt_list transports; /* sockets with an endpoint */
     struct zkt_list dropped; /* closed sockets; freed at the end of the turn */
     struct zkt_list linger;  /* waiting for the peer to close, oldest first */
     int64_t linger_ms;       /* longest wait for the peer to close */

@@ -148,8 +148,7 @@ static void on_turn(struct zkt_loop *loop)
                !uv_is_active((const uv_handle_t *)&s->listener.retry)) {
         resume_accepting(s); /* an active timer waits for a descriptor */
     }
-    if (zkt_server_is_down(s->driver.server) &&
-        zkt__list_empty(&loop->transports) &&
+    if (zkt_server_is_down(s->driver.server) && loop->sockets == 0 &&
         zkt__worker_threads_are_finished(s->workers)) {
         zkt__uv_server_stop(s);
     }

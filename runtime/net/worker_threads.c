@@ -94,8 +94,7 @@ static void on_turn(struct zkt_loop *loop)
 {
     struct worker *w = loop->user;
     if (atomic_load(&w->stop_requested) ||
-        (zkt_server_is_down(w->driver.server) &&
-         zkt__list_empty(&loop->transports))) {
+        (zkt_server_is_down(w->driver.server) && loop->sockets == 0)) {
         stop(w);
     }
 }
