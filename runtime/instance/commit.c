@@ -263,7 +263,7 @@ static bool reserve_carriers(struct zkt_call *call,
                              const struct zkt_commit *commit,
                              struct zkt_list *carriers)
 {
-    const struct zkt_contact_group *a = call->instance->remote;
+    const struct zkt_contact_group *a = call->instance->local.next;
     for (; a != NULL; a = a->next) {
         struct zkt_msg *carrier = NULL;
         struct zkt_msg m;
@@ -283,7 +283,7 @@ static void publish(struct zkt_call *call, const struct zkt_commit *commit,
                     struct zkt_list *carriers)
 {
     struct zkt_instance *instance = call->instance;
-    for (const struct zkt_contact_group *a = instance->remote; a != NULL;
+    for (const struct zkt_contact_group *a = instance->local.next; a != NULL;
          a = a->next) {
         if (concerns(commit, a)) {
             struct zkt_msg m;
@@ -395,8 +395,9 @@ static enum zkt_status commit_everywhere(struct zkt_call *call,
 static enum zkt_status commit(struct zkt_call *call,
                               const struct zkt_commit *content)
 {
-    return call->instance->remote == NULL ? commit_here(call, content)
-                                          : commit_everywhere(call, content);
+    return call->instance->local.next == NULL
+               ? commit_here(call, content)
+               : commit_everywhere(call, content);
 }
 
 /* Commits a call that broadcasts. */
@@ -495,7 +496,7 @@ static inline enum zkt_status commit_changes(struct zkt_task *task)
     };
     enum zkt_status status = make_all_patches(call, &content);
     if (status == ZKT_OK) {
-        status = call->has_effects || call->instance->remote != NULL
+        status = call->has_effects || call->instance->local.next != NULL
                      ? commit_effects(task, &content)
                      : commit_here(call, &content);
     }

@@ -17,8 +17,8 @@ static struct zkt_contact_group *add_group(const struct zkt_host *host,
     if (a != NULL) {
         a->shard = contact->peer->shard;
         a->location = contact->location;
-        a->next = instance->remote;
-        instance->remote = a;
+        a->next = instance->local.next;
+        instance->local.next = a;
     }
     return a;
 }
@@ -31,9 +31,6 @@ static struct zkt_contact_group *find_group(const struct zkt_host *host,
 {
     const uint32_t shard = contact->peer->shard;
     struct zkt_contact_group *a = &instance->local;
-    if (a->shard != shard) {
-        a = instance->remote;
-    }
     while (a != NULL && a->shard != shard) {
         a = a->next;
     }
@@ -44,7 +41,7 @@ static void drop_group(const struct zkt_host *host,
                        struct zkt_instance *instance,
                        struct zkt_contact_group *group)
 {
-    struct zkt_contact_group **at = &instance->remote;
+    struct zkt_contact_group **at = &instance->local.next;
     if (group == &instance->local || group->contacts > 0) {
         return;
     }

@@ -28,7 +28,7 @@ void zkt__mailbox_make_ready(struct zkt_host *host,
 bool zkt__mailbox_lacks_credit(struct zkt_host *host,
                                const struct zkt_instance *instance)
 {
-    const struct zkt_contact_group *a = instance->remote;
+    const struct zkt_contact_group *a = instance->local.next;
     while (a != NULL && zkt__group_has_credit(host, a->shard)) {
         a = a->next;
     }

@@ -30,7 +30,7 @@ static inline bool zkt__mailbox_is_free(struct zkt_host *host,
 {
     return instance->parked == NULL && host->running == NULL &&
            zkt__list_empty(&instance->round) && !instance->destroyed &&
-           (instance->remote == NULL ||
+           (instance->local.next == NULL ||
             !zkt__mailbox_lacks_credit(host, instance));
 }
 /** Queues a message that has its carrier, without a limit. */

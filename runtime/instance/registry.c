@@ -67,7 +67,9 @@ static void free_instance(struct zkt_host *host, struct zkt_instance *instance)
     const struct zkt_actor *actor = instance->actor;
     zkt__snapshot_log_free(&host->instances->snapshots, instance->log);
     zkt__views_free(host, instance);
-    zkt__buffer_unref(instance->failure);
+    if (instance->failed) {
+        zkt__buffer_unref(instance->failure);
+    }
     zkt__release(host->allocator, instance->open_calls);
     if (instance->state != NULL) {
         zkt__value_release(&host->store, actor->state, instance->state);

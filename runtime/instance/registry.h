@@ -32,16 +32,15 @@ struct zkt_instance {
     zkt_handle_id id;
     struct zkt_location *location; /* on this shard; has the name */
     const struct zkt_actor *actor;
-    void *state;                      /* in states; NULL: not yet initialised */
-    void *private_state;              /* likewise; NULL: the actor has none */
-    uint64_t epoch, seq;              /* seq: commits that wrote something */
-    struct zkt_ring attachments;      /* in order of arrival */
-    uint32_t contact_count;           /* of clients */
-    uint32_t subscribers;             /* to the state */
-    struct zkt_contact_group local;   /* contacts of this shard */
-    struct zkt_contact_group *remote; /* of other shards */
-    struct zkt_snapshot_log *log;     /* of the snapshot cache, or NULL */
-    struct zkt_views *views;          /* NULL: all see all of the state */
+    void *state;                    /* in states; NULL: not yet initialised */
+    void *private_state;            /* likewise; NULL: the actor has none */
+    uint64_t epoch, seq;            /* seq: commits that wrote something */
+    struct zkt_ring attachments;    /* in order of arrival */
+    uint32_t contact_count;         /* of clients */
+    uint32_t subscribers;           /* to the state */
+    struct zkt_contact_group local; /* contacts of this shard; others follow */
+    struct zkt_snapshot_log *log;   /* of the snapshot cache, or NULL */
+    struct zkt_views *views;        /* NULL: all see all of the state */
     /* The mailbox: attachments with messages, in the order of the round. */
     struct zkt_list round;
     size_t queued_bytes;
@@ -55,8 +54,12 @@ struct zkt_instance {
     bool destroyed : 1;   /* by a call: ends without serving the mailbox */
     bool closing : 1; /* `deactivate` runs, and messages wait for the next */
     enum zkt_instance_end end : 3;
-    struct zkt_buffer *failure; /* of `activate`, encoded; or NULL */
-    struct zkt_chain *cause; /* of the ask that waits for `activate`, or NULL */
+    union {
+        /* While it starts: of the ask that waits for `activate`, or NULL. */
+        struct zkt_chain *cause;
+        /* If it has failed: of `activate`, encoded; NULL: no memory. */
+        struct zkt_buffer *failure;
+    };
     struct zkt_ring awaiting_snapshot; /* attachments that requested one */
     struct zkt_node ready;   /* in instances->ready or ->awaiting_credit */
     struct zkt_task *parked; /* the deferred call, or NULL */

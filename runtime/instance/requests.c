@@ -71,7 +71,7 @@ void zkt__instance_proceed(struct zkt_host *host, struct zkt_msg *m,
         zkt__instance_refuse(host, m, carrier, ZKT_ABORTED,
                              ZKT_STR("the instance was destroyed"));
     } else if (instance->parked != NULL ||
-               (instance->remote != NULL &&
+               (instance->local.next != NULL &&
                 zkt__mailbox_lacks_credit(host, instance))) {
         zkt__mailbox_put_first(host, m, carrier);
     } else {
