@@ -15,10 +15,9 @@
  *       prints: median round trip, bytes
  *   load churn PORT PID TIMES ACTOR ID METHOD INPUT
  *       connects, calls once, closes; prints: times per CPU second
- *   load hold PORT PID CONNECTIONS ACTOR METHOD INPUT
+ *   load hold PORT PID CONNECTIONS ACTOR ID METHOD INPUT
  *       prints: bytes of the server's memory for an idle connection, and for
- *       a connection with a subscription to an instance of its own that it
- *       has called
+ *       a connection with a subscription to an instance that it has called
  *   load leave PORT PID CONNECTIONS SUBSCRIPTIONS ACTOR METHOD INPUT
  *       that many connections, each subscribed to that many instances of its
  *       own, are reset at once; prints: the longest round trip of a bystander
@@ -469,17 +468,17 @@ static void run_churn(char **a)
 static void run_hold(char **a)
 {
     const struct timespec pause = { .tv_nsec = 200000000 };
-    char id[] = "own*";
-    char *call[] = { a[1], id, a[2], a[3] };
     const double before = resident();
     const int count = open_all(a[0]);
     nanosleep(&pause, NULL);
     const double idle = resident();
     for (int i = 0; i < count; i++) {
+        set_call(&connections[i], a + 1);
+        call_once(&connections[i]);
+    }
+    for (int i = 0; i < count; i++) {
         struct connection *c = &connections[i];
-        set_call(c, call);
-        call_once(c);
-        subscribe(c, "state:sub", call);
+        subscribe(c, "state:sub", a + 1);
         while (c->snapshot == 0) {
             receive(c);
             take_frames(c);
@@ -585,7 +584,7 @@ int main(int argc, char **argv)
     } modes[] = {
         { "call", 7, run_calls },         { "fanout", 7, run_fanout },
         { "snapshot", 3, run_snapshots }, { "churn", 5, run_churn },
-        { "hold", 4, run_hold },          { "leave", 5, run_leave },
+        { "hold", 5, run_hold },          { "leave", 5, run_leave },
         { "memory", 0, run_memory },
     };
     epoll = epoll_create1(0);
