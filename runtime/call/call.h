@@ -78,14 +78,14 @@ struct zkt_call {
     struct zkt_connection_record *record;       /* as of its message, or NULL */
     struct zkt_connection_view *view;           /* or NULL */
     struct zkt_emitted_list events, broadcasts; /* with kicks */
-    uint32_t event_count;
     /* Clients that are expelled with the commit: as a list, and as a tree. */
     struct zkt_expulsion *first_expelled, *expelled;
     struct zkt_outgoing *outgoing; /* tells and asks (instance/asking.h) */
-    uint16_t close_code;         /* of the connection that has ended; 0: none */
-    struct zkt_str close_reason; /* if there is a close_code */
-    enum zkt_topic topic;        /* in a subscribe hook */
-    bool destroys;               /* the instance ends after the commit */
+    struct zkt_str close_reason;   /* if there is a close_code */
+    uint32_t event_count;
+    uint16_t close_code;      /* of the connection that has ended; 0: none */
+    enum zkt_topic topic : 8; /* in a subscribe hook */
+    bool destroys;            /* the instance ends after the commit */
     /* There are events, broadcasts, expulsions, changes of timers, tells, or a
      * view of the connection. */
     bool has_effects;

@@ -35,7 +35,6 @@ struct zkt_deferred {
     struct zkt_work_queue *queue; /* with a reference until it is resumed */
     struct zkt_call *call;
     struct zkt_stream *stream; /* call/stream.h; NULL: no parts are sent */
-    enum zkt_notice reason;    /* of the end, once the server ends the call */
     atomic_uint wants;
     /* An enum zkt_notice: why the call has ended; READY: it has not. Written
      * under the lock of the queue. */
@@ -45,10 +44,11 @@ struct zkt_deferred {
     bool ready;    /* READY has come, and there was no function */
     bool stops;    /* the stream should end, as the server stops */
     bool told;     /* the function knows that */
-    zkt_notice_function *notify; /* NULL: none, or it has been told the end */
-    void *notify_user;
     /* Set by any thread: resumed, and resumed again before the call ran. */
     atomic_bool resumed, resumed_twice;
+    enum zkt_notice reason : 8;  /* of the end, once the server ends the call */
+    zkt_notice_function *notify; /* NULL: none, or it has been told the end */
+    void *notify_user;
     zkt_then_invoke *invoke;
     void (*then)(void);
     void *user;
