@@ -363,9 +363,11 @@ static const struct zkt_ws_callbacks ws_callbacks = {
 
 static void free_unhandled(struct zkt_connection *c)
 {
-    zkt__release(server_of(c)->allocator, c->unhandled);
-    zkt__node_unlink(&c->backlog);
-    c->unhandled = NULL;
+    if (c->unhandled != NULL) {
+        zkt__node_unlink(&c->unhandled->node);
+        zkt__release(server_of(c)->allocator, c->unhandled);
+        c->unhandled = NULL;
+    }
 }
 
 /* Keeps received bytes for another round. A driver that reads on nevertheless
@@ -387,12 +389,11 @@ static void keep_unhandled(struct zkt_connection *c, const uint8_t *bytes,
         zkt__connection_close(c, 1011, "out of memory");
         return;
     }
+    *unhandled = (struct zkt_unhandled){ .connection = c, .len = have + len };
     if (have > 0) {
         memcpy(unhandled->bytes, c->unhandled->bytes + c->unhandled->at, have);
     }
     memcpy(unhandled->bytes + have, bytes, len);
-    unhandled->at = 0;
-    unhandled->len = have + len;
     free_unhandled(c);
     c->unhandled = unhandled;
 }
@@ -464,8 +465,8 @@ void zkt__connections_resume(struct zkt_server *server)
     struct zkt_node *node;
     while (server->host.budget > 0 &&
            (node = zkt__list_first(&server->backlog)) != NULL) {
-        struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
-                                                 backlog);
+        struct zkt_connection *c =
+            ZKT_CONTAINER(node, struct zkt_unhandled, node)->connection;
         zkt__node_unlink(node);
         if (zkt__connection_may_receive(c)) {
             resume(c);

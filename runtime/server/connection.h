@@ -34,6 +34,8 @@ enum zkt_stage {
 
 /* Received bytes that have not been handled. */
 struct zkt_unhandled {
+    struct zkt_connection *connection;
+    struct zkt_node node; /* in server->backlog, while they may be handled */
     size_t at, len;
     uint8_t bytes[];
 };
@@ -45,7 +47,6 @@ struct zkt_connection {
     struct zkt_node all;    /* in server->connections */
     struct zkt_node ending; /* in server->ending */
     struct zkt_deadlines deadlines;
-    struct zkt_node backlog; /* in server->backlog: it has unhandled bytes */
     struct zkt_unhandled *unhandled; /* or NULL */
     uint64_t oversized_since;        /* the turn when that began */
     size_t unsent;                   /* bytes of output that count */

@@ -40,7 +40,7 @@ struct zkt_server {
     struct zkt_list deadlines[ZKT_DEADLINE_COUNT];
     int64_t next_deadline;      /* no deadline is due before */
     struct zkt_list gathering;  /* with a part of a message */
-    struct zkt_list backlog;    /* with unhandled bytes */
+    struct zkt_list backlog;    /* unhandled bytes that may be handled */
     uint32_t oversized;         /* count of those with far too much output */
     size_t output_little;       /* bytes of output that are not counted */
     bool unsent_over_limit;     /* all output is over unsent_bytes */

@@ -27,8 +27,8 @@ void zkt__output_follow_reading(struct zkt_connection *c)
                       (size_t)server->limits.output_high;
     server->host.stats.limit_hits.output_high += high && c->endpoint.reading;
     c->endpoint.reading = may ? c->unhandled == NULL : may_look_ahead(c);
-    if (may && c->unhandled != NULL && !zkt__node_linked(&c->backlog)) {
-        zkt__list_append(&server->backlog, &c->backlog);
+    if (may && c->unhandled != NULL && !zkt__node_linked(&c->unhandled->node)) {
+        zkt__list_append(&server->backlog, &c->unhandled->node);
     }
 }
 
