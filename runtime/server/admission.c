@@ -307,7 +307,8 @@ static int64_t add_handshake(struct zkt_admission *admission,
     zkt__list_append(&address->handshakes, &handshake->node);
     zkt__ranking_raise(&admission->busy, &address->busy);
     address->refs++;
-    return ++address->connections;
+    address->connections++;
+    return address->len > 0 ? address->connections : 1;
 }
 
 int64_t zkt__admission_count_address(struct zkt_admission *admission,
@@ -317,9 +318,6 @@ int64_t zkt__admission_count_address(struct zkt_admission *admission,
 {
     char network[INET6_ADDRSTRLEN];
     const char *text = name_network(address, network);
-    if (text[0] == '\0') {
-        return 1;
-    }
     handshake->shard = shard;
     pthread_mutex_lock(&admission->lock);
     const int64_t count = add_handshake(
@@ -372,7 +370,8 @@ bool zkt__admission_charge_instance(struct zkt_admission *admission,
         return true;
     }
     pthread_mutex_lock(&admission->lock);
-    const bool fits = address->instances < admission->instances_most;
+    const bool fits = address->len == 0 ||
+                      address->instances < admission->instances_most;
     address->instances += fits;
     pthread_mutex_unlock(&admission->lock);
     return fits;

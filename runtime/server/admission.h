@@ -8,7 +8,9 @@
  *
  * An address has a record while it has connections or instances that it has
  * made: the instances are charged to it, so that a single address cannot use up
- * all of them. All threads of a server share one of these, under its lock.
+ * all of them. Connections without an address, those of Unix sockets and of the
+ * program itself, share a record that limits nothing: it only makes room for
+ * handshakes. All threads of a server share one of these, under its lock.
  */
 #ifndef ZKT_SERVER_ADMISSION_H
 #define ZKT_SERVER_ADMISSION_H
@@ -125,7 +127,7 @@ struct zkt_handshake *zkt__admission_take_evicted(
  * Counts a connection of the numeric @address, or of its network if it is IPv6.
  * @handshake, on @shard, may be evicted until it ends; its address is counted
  * until the connection is removed. Returns the count of the address, or 0 if
- * there is no memory. "" is no address: nothing is counted, and 1 returned.
+ * there is no memory. "" is no address: 1 is returned for each of these.
  */
 int64_t zkt__admission_count_address(struct zkt_admission *admission,
                                      const char *address,
@@ -134,7 +136,8 @@ int64_t zkt__admission_count_address(struct zkt_admission *admission,
 
 /**
  * Charges an instance to the address of the connection that makes it. Returns
- * false if the address has as many as are allowed. NULL is not charged.
+ * false if the address has as many as are allowed. NULL is not charged, and the
+ * record of connections without an address may have any number.
  */
 bool zkt__admission_charge_instance(struct zkt_admission *admission,
                                     struct zkt_address *address);

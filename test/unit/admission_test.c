@@ -147,22 +147,57 @@ static void test_a_record_outlives_messages(void **state)
     end(&admission, &alloc);
 }
 
-/* A connection without an address belongs to the program and is charged to no
- * account. */
+/* Connections without an address belong to the program or come from a Unix
+ * socket; neither they nor their instances are limited. */
 static void test_no_address(void **state)
 {
     struct failing_alloc alloc;
     struct zkt_admission admission;
     (void)state;
     begin(&admission, &alloc, &few);
-    assert_null(come(&admission, "", 1));
+    struct zkt_address *a = come(&admission, "", 1);
+    assert_ptr_equal(come(&admission, "", 1), a);
     for (int i = 0; i < 100; i++) {
+        assert_true(zkt__admission_charge_instance(&admission, a));
         assert_true(zkt__admission_charge_instance(&admission, NULL));
     }
+    for (int i = 0; i < 100; i++) {
+        zkt__admission_refund_instance(&admission, a);
+    }
     zkt__admission_refund_instance(&admission, NULL);
-    zkt__admission_remove(&admission, NULL, false);
+    zkt__admission_remove(&admission, a, false);
+    zkt__admission_remove(&admission, a, false);
     assert_int_equal(zkt__admission_count(&admission), 0);
-    assert_int_equal(alloc.calls, 0);
+    assert_int_equal(admission.slots.live, 0);
+    end(&admission, &alloc);
+}
+
+/* Handshakes of connections without an address make room for each other: a
+ * Unix socket stays open to a proxy whose clients are slow. */
+static void test_no_address_makes_room(void **state)
+{
+    struct failing_alloc alloc;
+    struct zkt_admission admission;
+    struct zkt_handshake handshakes[3] = { 0 };
+    struct zkt_limit_counts reached = { 0 };
+    uint32_t shard = 9;
+    (void)state;
+    begin(&admission, &alloc, &few);
+    for (int i = 0; i < 3; i++) {
+        assert_true(zkt__admission_is_open(&admission, &few, 0, &reached));
+        enter(&admission, &few, i == 2);
+        assert_int_equal(
+            zkt__admission_count_address(&admission, "", &handshakes[i], 0), 1);
+    }
+    assert_true(zkt__admission_evict(&admission, &few, &shard));
+    assert_int_equal(shard, 0);
+    assert_ptr_equal(zkt__admission_take_evicted(&admission, 0),
+                     &handshakes[0]);
+    for (int i = 0; i < 3; i++) {
+        zkt__admission_end_handshake(&admission, &handshakes[i]);
+        zkt__admission_remove(&admission, handshakes[i].address, false);
+    }
+    assert_int_equal(admission.half_open, 0);
     end(&admission, &alloc);
 }
 
@@ -328,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_a_record_outlives_connections),
         cmocka_unit_test(test_a_record_outlives_messages),
         cmocka_unit_test(test_no_address),
+        cmocka_unit_test(test_no_address_makes_room),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_the_order_of_making_room),
         cmocka_unit_test(test_just_in_time),

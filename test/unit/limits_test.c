@@ -430,7 +430,8 @@ static void test_half_open(void **state)
     finish(server);
 }
 
-/* Connections without an address count, but not towards any address. */
+/* Connections without an address make room for each other, and per_address does
+ * not limit them. */
 static void test_half_open_without_an_address(void **state)
 {
     struct zkt_server *server = serve(
@@ -438,13 +439,18 @@ static void test_half_open_without_an_address(void **state)
     struct wire a = begin_handshake(server, NULL),
                 b = begin_handshake(server, "");
     (void)state;
-    assert_false(zkt_server_accepting(server));
-    enter(&a);
     assert_true(zkt_server_accepting(server));
+    struct wire c = begin_handshake(server, "");
+    turn(server);
+    assert_int_equal(fate_of(&a), ZKT_FATE_DROP);
     enter(&b);
+    enter(&c);
     assert_string_equal(ask(&b, MARK("1", "x", "")), DONE("1"));
+    assert_int_equal(reached(server).half_open, 1);
+    assert_int_equal(reached(server).per_address, 0);
     close_wire(&a);
     close_wire(&b);
+    close_wire(&c);
     finish(server);
 }
 
