@@ -1,7 +1,10 @@
 /* See connector.h. */
 #include "net/connector.h"
 
+#include <errno.h>
+
 #include "net/socket.h"
+#include "net/unix_socket.h"
 
 /* An address that is being connected to. */
 struct zkt_attempt {
@@ -64,10 +67,10 @@ static void on_attempt_ready(uv_poll_t *poll, int status, int events)
 
 /* Returns 0, or a libuv error if the address cannot be tried. */
 static int begin_attempt(struct zkt_connector *c,
-                         const struct addrinfo *address)
+                         const struct sockaddr *address, socklen_t len)
 {
     const struct zkt_allocator *allocator = c->loop->allocator;
-    const int fd = zkt__socket_connect(address->ai_addr, address->ai_addrlen);
+    const int fd = zkt__socket_connect(address, len);
     if (fd < 0) {
         return fd;
     }
@@ -108,7 +111,8 @@ static const struct addrinfo *take_address(struct zkt_connector *c)
 static void try_next(struct zkt_connector *c)
 {
     while (c->left > 0) {
-        c->error = begin_attempt(c, take_address(c));
+        const struct addrinfo *address = take_address(c);
+        c->error = begin_attempt(c, address->ai_addr, address->ai_addrlen);
         if (c->error == 0) {
             return;
         }
@@ -127,6 +131,18 @@ static void begin_attempts(struct zkt_connector *c)
     try_next(c);
 }
 
+static void begin_unix(struct zkt_connector *c)
+{
+    struct sockaddr_un address;
+    const socklen_t len = zkt__socket_unix_address(c->host, &address);
+    c->error = len > 0
+                   ? begin_attempt(c, (const struct sockaddr *)&address, len)
+                   : -ENAMETOOLONG;
+    if (c->error != 0) {
+        end(c, c->error);
+    }
+}
+
 void zkt__connector_resume(struct zkt_connector *c)
 {
     if (c->resolving && zkt__lookup_take(c->lookup, &c->found, &c->error)) {
@@ -138,6 +154,10 @@ void zkt__connector_resume(struct zkt_connector *c)
 
 void zkt__connector_begin(struct zkt_connector *c)
 {
+    if (c->is_unix) {
+        begin_unix(c);
+        return;
+    }
     c->error = zkt__resolve_numeric(c->host, c->port, &c->found);
     if (c->error == 0) {
         begin_attempts(c);

@@ -1,11 +1,11 @@
 /*
- * Connects to a host and port: a numeric address is known at once, a name is
- * looked up on another thread, and the addresses found are tried in turn. A
- * connector makes one attempt at a time. After an aborted attempt, the next
- * attempt begins with another address, so that an address that never answers
- * does not hide the others. It also continues the unfinished lookup, so that a
- * name that takes longer than an attempt is found nevertheless, and is looked
- * up only once at a time.
+ * Connects to a Unix socket, or to a host and port: a numeric address is known
+ * at once, a name is looked up on another thread, and the addresses found are
+ * tried in turn. A connector makes one attempt at a time. After an aborted
+ * attempt, the next attempt begins with another address, so that an address
+ * that never answers does not hide the others. It also continues the unfinished
+ * lookup, so that a name that takes longer than an attempt is found
+ * nevertheless, and is looked up only once at a time.
  */
 #ifndef ZKT_NET_CONNECTOR_H
 #define ZKT_NET_CONNECTOR_H
@@ -17,8 +17,9 @@ struct zkt_attempt;
 
 struct zkt_connector {
     struct zkt_loop *loop; /* counts the handles of attempts as its own */
-    const char *host;
+    const char *host;      /* or the path of a Unix socket */
     uint16_t port;
+    bool is_unix;
     /* Called once for each begin, with a socket or a libuv error. */
     void (*on_end)(void *user, int socket_or_error);
     void *user;

@@ -145,7 +145,9 @@ int zkt__socket_connect(const struct sockaddr *address, socklen_t len)
         return fd;
     }
     const int on = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (address->sa_family != AF_UNIX) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
     if (connect(fd, address, len) != 0 && errno != EINPROGRESS) {
         return fail(fd);
     }

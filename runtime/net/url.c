@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/utf8.h"
+#include "net/unix_socket.h"
 
 enum {
     DEFAULT_PORT = 80
@@ -198,6 +199,51 @@ static const char *parse_authority(struct zkt_str text, struct zkt_url *out)
     return wrong;
 }
 
+/* ---- a Unix socket ---- */
+
+/* Decodes the path of the socket. */
+static const char *parse_socket_path(struct zkt_str text, struct zkt_url *out)
+{
+    const char *end = text.data + text.len;
+    size_t len = 0;
+    if (text.len == 0 || text.data[0] != '/') {
+        return "the path of its socket is not absolute";
+    }
+    for (const char *at = text.data; at < end; at++) {
+        int c = (unsigned char)*at;
+        if (c == '%') {
+            c = unescape(at, end);
+            at += 2;
+        }
+        if (c <= 0) {
+            return "the path of its socket has a wrong escape";
+        }
+        if (len == ZKT_SOCKET_PATH_MAX) {
+            return "the path of its socket is too long";
+        }
+        out->host[len++] = (char)c;
+    }
+    out->host[len] = '\0';
+    return NULL;
+}
+
+/* "localhost" is the Host header, since RFC 6455 demands one and a path is no
+ * host. */
+static const char *parse_socket(const char *text, struct zkt_url *out)
+{
+    const size_t len = strcspn(text, ":?");
+    const bool has_target = text[len] == ':';
+    const char *rest = text + len + has_target;
+    if (has_target && *rest != '/' && *rest != '?' && *rest != '\0') {
+        return "its path does not begin with a slash";
+    }
+    out->is_unix = true;
+    out->port = 0;
+    out->rest = zkt_cstr(rest);
+    snprintf(out->authority, sizeof(out->authority), "localhost");
+    return parse_socket_path((struct zkt_str){ text, len }, out);
+}
+
 /* ---- path and query ---- */
 
 static const char *check_rest(struct zkt_str rest)
@@ -240,13 +286,32 @@ size_t zkt__url_target(const struct zkt_url *url, char *to)
 
 /* ---- the whole ---- */
 
+static bool skip_scheme(const char **text, const char *scheme)
+{
+    const size_t len = strlen(scheme);
+    const bool found = strncasecmp(*text, scheme, len) == 0;
+    *text += found ? len : 0;
+    return found;
+}
+
+static const char *parse_internet(const char *authority, struct zkt_url *out)
+{
+    const size_t len = strcspn(authority, "/?");
+    out->is_unix = false;
+    out->rest = zkt_cstr(authority + len);
+    return parse_authority((struct zkt_str){ authority, len }, out);
+}
+
 const char *zkt__url_parse(const char *text, struct zkt_url *out)
 {
-    static const char scheme[] = "ws://", secure[] = "wss://";
-    if (text != NULL && strncasecmp(text, secure, sizeof(secure) - 1) == 0) {
+    if (text == NULL) {
+        return "it does not begin with ws://";
+    }
+    if (skip_scheme(&text, "wss://")) {
         return "wss:// is not supported";
     }
-    if (text == NULL || strncasecmp(text, scheme, sizeof(scheme) - 1) != 0) {
+    const bool is_unix = skip_scheme(&text, "ws+unix://");
+    if (!is_unix && !skip_scheme(&text, "ws://")) {
         return "it does not begin with ws://";
     }
     for (const char *c = text; *c != '\0'; c++) {
@@ -257,10 +322,7 @@ const char *zkt__url_parse(const char *text, struct zkt_url *out)
             return "it has a fragment, which ws:// has not";
         }
     }
-    const char *authority = text + sizeof(scheme) - 1;
-    const size_t len = strcspn(authority, "/?");
-    out->rest = zkt_cstr(authority + len);
-    const char *wrong = parse_authority((struct zkt_str){ authority, len },
-                                        out);
+    const char *wrong = is_unix ? parse_socket(text, out)
+                                : parse_internet(text, out);
     return wrong != NULL ? wrong : check_rest(out->rest);
 }

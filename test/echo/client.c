@@ -82,6 +82,7 @@ int main(int argc, char **argv)
         .loop = &c.loop,
         .host = c.url.host,
         .port = c.url.port,
+        .is_unix = c.url.is_unix,
         .on_end = on_found,
         .wake = wake,
         .user = &c,

@@ -51,7 +51,36 @@ static void test_urls(void **state)
         { "ws://[fe80::1%25eth0]:9/x", "fe80::1%eth0", "[fe80::1]:9", "/x", 9 },
         { "ws://[fe80::1%eth0]", "fe80::1%eth0", "[fe80::1]", "/", 80 },
     };
+    static const struct {
+        const char *text, *path, *target;
+    } local[] = {
+        { "ws+unix:///run/a.sock", "/run/a.sock", "/" },
+        { "WS+UNIX:///a:", "/a", "/" },
+        { "ws+unix:///a:/b:c?d=e", "/a", "/b:c?d=e" },
+        { "ws+unix:///a?b", "/a", "/?b" },
+        { "ws+unix:///a:?b", "/a", "/?b" },
+        { "ws+unix:///a%20b%3a%3F%25:/%41", "/a b:?%", "/%41" },
+        { "ws+unix:///\xc3\xa4/@[", "/\xc3\xa4/@[", "/" },
+    };
     static const char *const bad[] = {
+        "ws+unix:",
+        "ws+unix://",
+        "ws+unix://:/",
+        "ws+unix://a",
+        "ws+unix://./a",
+        "ws+unix://@a",
+        "ws+unix://%2fa",
+        "ws+unix:///a:3000",
+        "ws+unix:///a:b",
+        "ws+unix:///a%00b",
+        "ws+unix:///a%",
+        "ws+unix:///a%4:/",
+        "ws+unix:///a%4g",
+        "ws+unix:///a b",
+        "ws+unix:///a\n",
+        "ws+unix:///a#b",
+        "ws+unix:///a:/%",
+        "ws+unix:///a:/\xff",
         "",
         "x",
         "http://x",
@@ -106,6 +135,7 @@ static void test_urls(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         assert_null(zkt__url_parse(good[i].text, &url));
+        assert_false(url.is_unix);
         assert_string_equal(url.host, good[i].host);
         assert_string_equal(url.authority, good[i].authority);
         const size_t len = zkt__url_target(&url, target);
@@ -113,6 +143,14 @@ static void test_urls(void **state)
         assert_int_equal(len, strlen(target));
         assert_true(len <= zkt__url_target_max(&url));
         assert_int_equal(url.port, good[i].port);
+    }
+    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
+        assert_null(zkt__url_parse(local[i].text, &url));
+        assert_true(url.is_unix);
+        assert_string_equal(url.host, local[i].path);
+        assert_string_equal(url.authority, "localhost");
+        (void)zkt__url_target(&url, target);
+        assert_string_equal(target, local[i].target);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_non_null(zkt__url_parse(bad[i], &url));
@@ -133,6 +171,11 @@ static void test_long_hosts(void **state)
     assert_int_equal(strlen(url.authority), 255 + 6);
     memset(text + 5, 'x', 256);
     text[5 + 256] = '\0';
+    assert_non_null(zkt__url_parse(text, &url));
+    /* The path of a Unix socket is up to 107 bytes long. */
+    snprintf(text, sizeof(text), "ws+unix:///%0*d:/", 106, 0);
+    assert_null(zkt__url_parse(text, &url));
+    snprintf(text, sizeof(text), "ws+unix:///%0*d:/", 107, 0);
     assert_non_null(zkt__url_parse(text, &url));
     for (size_t len = 240; len < 300; len++) {
         snprintf(text, sizeof(text), "ws://[::1%%25%0*d]:1", (int)len, 0);

@@ -168,7 +168,9 @@ struct zkt_client_options {
  * Opens a client for "ws://host:port/path?query", which begins to connect, and
  * returns at once. The port is 80 if there is none. An IPv6 address stands in
  * brackets, with "%25zone" where the address needs a zone (RFC 6874).
- * Characters that path or query may not hold are escaped (RFC 3986). @url is
+ * Characters that path or query may not hold are escaped (RFC 3986).
+ * "ws+unix:///run/chat.sock:/path?query" is a Unix socket: its absolute path,
+ * escaped, and after a colon the path of the request, or nothing. @url is
  * copied; NULL @options are the defaults. zkt_client_close ends it.
  *
  * Returns NULL if the URL is no such URL, or has user information, a fragment,
