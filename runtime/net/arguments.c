@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/listen_address.h"
+#include "net/listening.h"
+#include "net/systemd.h"
 #include "zocket/server.h"
 
 struct argument {
@@ -27,6 +30,29 @@ static const struct argument limits[] = {
 
 enum {
     LIMIT_COUNT = sizeof(limits) / sizeof(limits[0])
+};
+
+/* The listeners that the environment or the arguments name. */
+struct listeners {
+    const char *all[ZKT_LISTENING_MAX + 1]; /* ended by NULL */
+    size_t count;
+    bool has_port; /* a host or a port is named, too */
+};
+
+struct settings {
+    struct zkt_serve_options options;
+    struct listeners environment, arguments;
+    struct listeners *listeners; /* those that are being read */
+    char *words;                 /* of ZOCKET_LISTEN, or NULL */
+};
+
+/* Options with a value that are no limits, after the one without. */
+static const char *const others[] = {
+    "help", "allow_origins", "host", "listen", "port", "socket_mode", "threads",
+};
+
+enum {
+    OTHERS = sizeof(others) / sizeof(others[0])
 };
 
 /* Returns true if @argument is `some-name` and @name is `some_name`. */
@@ -55,6 +81,9 @@ static void print_help(const char *program)
     printf("usage: %s [options]\n"
            "  --port N                to listen on; 0: any free one\n"
            "  --host ADDRESS          numeric; 0.0.0.0 for all interfaces\n"
+           "  --listen WHERE          in place of both; HOST:PORT, unix:PATH, "
+           "fd:N, systemd\n"
+           "  --socket-mode MODE      of Unix sockets, octal (600)\n"
            "  --threads N             that share the work, at most %d (1)\n"
            "  --allow-origins LIST    of pages that may connect; "
            "*.example.org, *\n"
@@ -120,6 +149,57 @@ static bool take_threads(struct zkt_serve_options *options, const char *name,
     return true;
 }
 
+/* Returns false after printing an error. */
+static bool take_listener(struct listeners *listeners, const char *name,
+                          const char *value)
+{
+    struct zkt_listen_address address;
+    const char *wrong = zkt__listen_address_parse(value, &address);
+    if (wrong != NULL) {
+        fprintf(stderr, "%s: '%s': %s\n", name, value, wrong);
+        return false;
+    }
+    if (listeners->count == ZKT_LISTENING_MAX) {
+        fprintf(stderr, "%s: there are more than %d listeners\n", name,
+                ZKT_LISTENING_MAX);
+        return false;
+    }
+    listeners->all[listeners->count++] = value;
+    return true;
+}
+
+static bool take_socket_mode(struct zkt_serve_options *options,
+                             const char *name, const char *value)
+{
+    char *end;
+    const unsigned long mode = strtoul(value, &end, 8);
+    if (value[0] < '0' || value[0] > '7' || *end != '\0' || mode == 0 ||
+        mode > 0777) {
+        fprintf(stderr, "%s: '%s' is no octal number from 1 to 777\n", name,
+                value);
+        return false;
+    }
+    options->socket_mode = (uint32_t)mode;
+    return true;
+}
+
+/* Ends the environment or the arguments. Their listeners replace earlier ones,
+ * and so do a host or a port. Returns false after printing an error. */
+static bool take_listeners(struct settings *settings)
+{
+    const struct listeners *listeners = settings->listeners;
+    if (listeners->count > 0 && listeners->has_port) {
+        fprintf(stderr, "a listener excludes a host and a port beside it\n");
+        return false;
+    }
+    if (listeners->count > 0) {
+        settings->options.listen = listeners->all;
+    } else if (listeners->has_port) {
+        settings->options.listen = NULL;
+    }
+    return true;
+}
+
 /* ---- suggestions ---- */
 
 enum {
@@ -156,11 +236,6 @@ static size_t distance(const char *typed, const char *name)
 /* Returns the option that @argument resembles most, or NULL. */
 static const char *find_nearest(const char *argument)
 {
-    static const char *const others[] = { "allow_origins", "help", "host",
-                                          "port", "threads" };
-    enum {
-        OTHERS = sizeof(others) / sizeof(others[0])
-    };
     const char *typed = argument + strspn(argument, "-");
     const char *nearest = NULL;
     size_t closest = strlen(typed) / 3 + 2;
@@ -195,50 +270,63 @@ static void print_unknown(const char *argument)
 /* The longest name of an option or a variable, with its zero. */
 #define NAME_SIZE 64
 
-/* Takes the option @name, which is known, and its value. Returns false after
- * printing an error. */
-static bool take(struct zkt_serve_options *options,
-                 const struct argument *limit, const char *name,
-                 const char *value)
+/* Takes a limit, or @option if @limit is NULL; @name is the argument or
+ * variable of @value. Returns false after printing an error. */
+static bool take(struct settings *settings, const struct argument *limit,
+                 const char *option, const char *name, const char *value)
 {
+    struct zkt_serve_options *options = &settings->options;
     if (limit != NULL) {
         return take_limit(options, limit, name, value);
     }
-    if (strcmp(name, "--port") == 0) {
-        return take_port(options, name, value);
+    if (strcmp(option, "listen") == 0) {
+        return take_listener(settings->listeners, name, value);
     }
-    if (strcmp(name, "--threads") == 0) {
+    if (strcmp(option, "socket_mode") == 0) {
+        return take_socket_mode(options, name, value);
+    }
+    if (strcmp(option, "threads") == 0) {
         return take_threads(options, name, value);
     }
-    if (strcmp(name, "--allow-origins") == 0) {
+    if (strcmp(option, "allow_origins") == 0) {
         options->allow_origins = value;
-    } else {
-        options->host = value;
+        return true;
     }
+    settings->listeners->has_port = true;
+    if (strcmp(option, "port") == 0) {
+        return take_port(options, name, value);
+    }
+    options->host = value;
     return true;
 }
 
-/* Finds an option: a limit in *@limit, or NULL for others. Returns false if
- * there is none of this name. */
-static bool find_option(const char *name, const struct argument **limit)
+/* Finds an option: a limit in *@limit, or NULL for others. Returns its name
+ * with
+ * '_', or NULL if there is none of this name. */
+static const char *find_option(const char *name, const struct argument **limit)
 {
     *limit = NULL;
+    if (strncmp(name, "--", 2) != 0) {
+        return NULL;
+    }
     for (size_t i = 0; i < LIMIT_COUNT; i++) {
-        if (strncmp(name, "--", 2) == 0 &&
-            same_name(name + 2, limits[i].name)) {
+        if (same_name(name + 2, limits[i].name)) {
             *limit = &limits[i];
-            return true;
+            return limits[i].name;
         }
     }
-    return strcmp(name, "--host") == 0 || strcmp(name, "--port") == 0 ||
-           strcmp(name, "--threads") == 0 ||
-           strcmp(name, "--allow-origins") == 0;
+    for (size_t i = 1; i < OTHERS; i++) {
+        if (same_name(name + 2, others[i])) {
+            return others[i];
+        }
+    }
+    return NULL;
 }
 
 /* Takes an option, `--name=value` or `--name` and @next, which may be NULL.
  * Returns the number of its arguments, or 0 after printing an error. */
-static int take_arguments(struct zkt_serve_options *options,
-                          const char *argument, const char *next)
+static int take_argument(struct settings *settings, const char *argument,
+                         const char *next)
 {
     const struct argument *limit;
     char name[NAME_SIZE];
@@ -246,7 +334,8 @@ static int take_arguments(struct zkt_serve_options *options,
     const bool joined = argument[len] == '=';
     const char *value = joined ? argument + len + 1 : next;
     snprintf(name, sizeof(name), "%.*s", len, argument);
-    if (!find_option(name, &limit)) {
+    const char *option = find_option(name, &limit);
+    if (option == NULL) {
         print_unknown(name);
         return 0;
     }
@@ -254,7 +343,22 @@ static int take_arguments(struct zkt_serve_options *options,
         fprintf(stderr, "%s: a value is missing\n", name);
         return 0;
     }
-    return take(options, limit, name, value) ? 2 - joined : 0;
+    return take(settings, limit, option, name, value) ? 2 - joined : 0;
+}
+
+/* Returns false after printing an error. */
+static bool take_arguments(struct settings *settings, int argc, char **argv)
+{
+    settings->listeners = &settings->arguments;
+    for (int i = 1; i < argc;) {
+        const int taken = take_argument(settings, argv[i],
+                                        i + 1 < argc ? argv[i + 1] : NULL);
+        if (taken == 0) {
+            return false;
+        }
+        i += taken;
+    }
+    return take_listeners(settings);
 }
 
 /* ---- the environment ---- */
@@ -269,41 +373,74 @@ static const char *name_variable(const char *name, char out[NAME_SIZE])
     return out;
 }
 
-/* Returns false after printing an error. */
-static bool take_environment(struct zkt_serve_options *options)
+/* Takes the listeners of a variable, with blanks between them. Returns false
+ * after printing an error. */
+static bool take_words(struct settings *settings, const char *name,
+                       const char *value)
 {
-    const char *host = getenv("ZOCKET_HOST");
-    const char *origins = getenv("ZOCKET_ALLOW_ORIGINS");
-    const char *port = getenv("ZOCKET_PORT");
-    const char *threads = getenv("ZOCKET_THREADS");
-    if (host != NULL) {
-        options->host = host;
-    }
-    if (origins != NULL) {
-        options->allow_origins = origins;
-    }
-    if (port != NULL && !take_port(options, "ZOCKET_PORT", port)) {
+    char *rest;
+    settings->words = strdup(value);
+    if (settings->words == NULL) {
+        fprintf(stderr, "%s: no memory\n", name);
         return false;
     }
-    if (threads != NULL && !take_threads(options, "ZOCKET_THREADS", threads)) {
-        return false;
-    }
-    for (size_t i = 0; i < LIMIT_COUNT; i++) {
-        char name[NAME_SIZE];
-        const char *value = getenv(name_variable(limits[i].name, name));
-        if (value != NULL && !take_limit(options, &limits[i], name, value)) {
+    for (char *word = strtok_r(settings->words, " ", &rest); word != NULL;
+         word = strtok_r(NULL, " ", &rest)) {
+        if (!take_listener(settings->listeners, name, word)) {
             return false;
         }
     }
     return true;
 }
 
+/* Takes the variable of an option, if it is set. Returns false after printing
+ * an error. */
+static bool take_variable(struct settings *settings,
+                          const struct argument *limit, const char *option)
+{
+    char name[NAME_SIZE];
+    const char *value = getenv(name_variable(option, name));
+    if (value == NULL) {
+        return true;
+    }
+    return strcmp(option, "listen") == 0
+               ? take_words(settings, name, value)
+               : take(settings, limit, option, name, value);
+}
+
+/* Returns false after printing an error. */
+static bool take_environment(struct settings *settings)
+{
+    settings->listeners = &settings->environment;
+    for (size_t i = 1; i < OTHERS; i++) {
+        if (!take_variable(settings, NULL, others[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < LIMIT_COUNT; i++) {
+        if (!take_variable(settings, &limits[i], limits[i].name)) {
+            return false;
+        }
+    }
+    return take_listeners(settings);
+}
+
+/* Returns false after printing an error. */
+static bool read_settings(struct settings *settings, int argc, char **argv)
+{
+    static const char *const passed[] = { "systemd", NULL };
+    if (zkt__systemd_descriptors(ZKT_LISTENING_MAX) != 0) {
+        settings->options.listen = passed;
+    }
+    return take_environment(settings) && take_arguments(settings, argc, argv);
+}
+
 int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *given,
                    int argc, char **argv)
 {
-    struct zkt_serve_options options = { .port = 0 };
+    struct settings settings = { 0 };
     if (given != NULL) {
-        options = *given;
+        settings.options = *given;
     }
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
@@ -311,16 +448,9 @@ int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *given,
             return 0;
         }
     }
-    if (!take_environment(&options)) {
-        return 2;
-    }
-    for (int i = 1; i < argc;) {
-        const int taken = take_arguments(&options, argv[i],
-                                         i + 1 < argc ? argv[i + 1] : NULL);
-        if (taken == 0) {
-            return 2;
-        }
-        i += taken;
-    }
-    return zkt_serve(app, &options);
+    const int status = read_settings(&settings, argc, argv)
+                           ? zkt_serve(app, &settings.options)
+                           : 2;
+    free(settings.words);
+    return status;
 }

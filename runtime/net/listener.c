@@ -84,15 +84,13 @@ static void on_readable(struct zkt_source *source, uint32_t events)
 }
 
 int zkt__listener_open(struct zkt_listener *listener, struct zkt_poller *poller,
-                       const char *host, uint16_t *port)
+                       const struct zkt_listening_socket *socket)
 {
-    const int fd = zkt__socket_listen(host, port);
-    if (fd < 0) {
-        return fd;
-    }
     listener->poller = poller;
     listener->allowed = 1;
-    listener->source = (struct zkt_source){ .on_ready = on_readable, .fd = fd };
+    listener->source = (struct zkt_source){ .on_ready = on_readable,
+                                            .fd = socket->fd };
+    listener->file = socket->file;
     uv_timer_init(poller->uv, &listener->retry);
     listener->retry.data = listener;
     listener->handles = 1;
@@ -129,6 +127,7 @@ void zkt__listener_close(struct zkt_listener *listener)
         return;
     }
     zkt__poller_forget(listener->poller, &listener->source);
+    zkt__socket_remove_file(&listener->file);
     zkt__socket_close(listener->source.fd);
     listener->source.fd = -1;
     uv_close((uv_handle_t *)&listener->retry, on_handle_gone);

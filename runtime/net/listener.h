@@ -8,10 +8,19 @@
 
 #include "net/poller.h"
 #include "net/socket.h"
+#include "net/unix_socket.h"
+
+/* A listening socket, before and while connections are accepted from it. */
+struct zkt_listening_socket {
+    int fd;
+    union zkt_socket_address address;
+    struct zkt_socket_file file; /* removed when the socket is closed */
+};
 
 struct zkt_listener {
     struct zkt_poller *poller;
     struct zkt_source source; /* its fd is -1 while the listener is closed */
+    struct zkt_socket_file file;
     uv_timer_t retry;
     int64_t per_turn; /* most connections to accept in a turn */
     int64_t allowed;  /* connections to accept in this turn */
@@ -33,10 +42,10 @@ struct zkt_listener {
     void *user;
 };
 
-/** Listens and begins to accept. @port is as in zkt__socket_listen. Returns 0
- * or a libuv error. */
+/** Begins to accept from @socket, which the listener owns from now on. Returns
+ * 0 or a libuv error, after which the listener is closing. */
 int zkt__listener_open(struct zkt_listener *listener, struct zkt_poller *poller,
-                       const char *host, uint16_t *port);
+                       const struct zkt_listening_socket *socket);
 /** Ends a pause: a descriptor has become free, or the owner accepts again. */
 void zkt__listener_resume(struct zkt_listener *listener);
 /** Closes the listener, also if its fd is -1; on_closed is called later. May be

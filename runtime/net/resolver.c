@@ -112,17 +112,29 @@ static bool is_numeric(const char *host)
            inet_pton(AF_INET, host, &address) == 1;
 }
 
+static int look_up_port(const char *host, uint16_t port, int flags,
+                        struct addrinfo **found)
+{
+    char text[6];
+    snprintf(text, sizeof(text), "%u", (unsigned)port);
+    return look_up(host, text, flags, found);
+}
+
 /* Never passes a name to the C library, which might look it up. */
 int zkt__resolve_numeric(const char *host, uint16_t port,
                          struct addrinfo **found)
 {
-    char text[6];
     *found = NULL;
-    if (!is_numeric(host)) {
-        return UV_EAI_NONAME;
-    }
-    snprintf(text, sizeof(text), "%u", (unsigned)port);
-    return look_up(host, text, AI_NUMERICHOST, found);
+    return is_numeric(host) ? look_up_port(host, port, AI_NUMERICHOST, found)
+                            : UV_EAI_NONAME;
+}
+
+int zkt__resolve_blocking(const char *host, uint16_t port,
+                          struct addrinfo **found)
+{
+    const bool numeric = host != NULL && is_numeric(host);
+    return look_up_port(host, port, numeric ? AI_NUMERICHOST : AI_PASSIVE,
+                        found);
 }
 
 static void release(struct zkt_lookup *lookup)

@@ -28,6 +28,14 @@ int zkt__resolve_numeric(const char *host, uint16_t port,
                          struct addrinfo **found);
 
 /**
+ * Gets all addresses of @host, a name or an address, for listening; NULL: those
+ * of all interfaces. Blocks while a name is looked up. Returns 0 or a libuv
+ * error.
+ */
+int zkt__resolve_blocking(const char *host, uint16_t port,
+                          struct addrinfo **found);
+
+/**
  * Begins to look up @host. @wake is called on another thread when the lookup
  * has ended, unless it was forgotten. Returns NULL if there is no memory or no
  * thread.

@@ -105,6 +105,7 @@ bool zkt__shard_driver_take(struct zkt_shard_driver *d, int fd,
         zkt__loop_read_early(&d->loop, endpoint);
         return true;
     }
+    zkt__socket_format_peer(peer, text);
     zkt__server_log(d->server, ZKT_LOG_WARNING,
                     "a connection from %s was dropped: %s", text,
                     uv_strerror(error));

@@ -10,8 +10,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -20,15 +20,8 @@ enum {
     BACKLOG = 4096
 };
 
-/* A listening address, of either family. */
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
 static socklen_t parse_address(const char *host, uint16_t port,
-                               union address *out)
+                               union zkt_socket_address *out)
 {
     memset(out, 0, sizeof(*out));
     if (inet_pton(AF_INET, host, &out->v4.sin_addr) == 1) {
@@ -42,12 +35,6 @@ static socklen_t parse_address(const char *host, uint16_t port,
         return sizeof(out->v6);
     }
     return 0;
-}
-
-static uint16_t address_port(const union address *address)
-{
-    return address->any.sa_family == AF_INET6 ? ntohs(address->v6.sin6_port)
-                                              : ntohs(address->v4.sin_port);
 }
 
 /* Closes @fd and returns the error in errno before that. */
@@ -69,36 +56,152 @@ int zkt__socket_above_stdio(int fd)
     return copy < 0 ? error : copy;
 }
 
-static int make_socket(int family)
+int zkt__socket_new(int family)
 {
     return zkt__socket_above_stdio(
         socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
-int zkt__socket_listen(const char *host, uint16_t *port)
+static bool set_option(int fd, int level, int option)
 {
-    union address address;
-    socklen_t len = parse_address(host, *port, &address);
-    if (len == 0) {
-        return -EINVAL;
-    }
-    const int fd = make_socket(address.any.sa_family);
+    const int on = 1;
+    return setsockopt(fd, level, option, &on, sizeof(on)) == 0;
+}
+
+/* Accepted sockets inherit TCP_NODELAY, which saves a call for each. */
+static int listen_on(const struct sockaddr *address, socklen_t len,
+                     bool only_v6)
+{
+    const int fd = zkt__socket_new(address->sa_family);
     if (fd < 0) {
         return fd;
     }
-    const int on = 1;
-    /* Accepted sockets inherit TCP_NODELAY, which saves a call for each. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-        bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0) {
+    if (!set_option(fd, SOL_SOCKET, SO_REUSEADDR) ||
+        !set_option(fd, IPPROTO_TCP, TCP_NODELAY) ||
+        (only_v6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY)) ||
+        bind(fd, address, len) != 0 || listen(fd, BACKLOG) != 0) {
         return fail(fd);
     }
-    len = sizeof(address);
-    if (getsockname(fd, &address.any, &len) != 0) {
-        return fail(fd);
-    }
-    *port = address_port(&address);
     return fd;
+}
+
+int zkt__socket_listen(const char *host, uint16_t *port)
+{
+    union zkt_socket_address address;
+    const socklen_t len = parse_address(host, *port, &address);
+    if (len == 0) {
+        return -EINVAL;
+    }
+    const int fd = listen_on(&address.any, len, false);
+    if (fd < 0) {
+        return fd;
+    }
+    const int error = zkt__socket_address(fd, &address);
+    if (error != 0) {
+        zkt__socket_close(fd);
+        return error;
+    }
+    *port = zkt__socket_port(&address);
+    return fd;
+}
+
+int zkt__socket_listen_at(const struct sockaddr *address, socklen_t len)
+{
+    return listen_on(address, len, address->sa_family == AF_INET6);
+}
+
+int zkt__socket_start_listening(int fd)
+{
+    return listen(fd, BACKLOG) == 0 ? 0 : -errno;
+}
+
+/* ---- inherited sockets ---- */
+
+static int option_value(int fd, int option, int *out)
+{
+    socklen_t len = sizeof(*out);
+    return getsockopt(fd, SOL_SOCKET, option, out, &len) == 0 ? 0 : -errno;
+}
+
+static bool add_flag(int fd, int get, int set, int flag)
+{
+    const int flags = fcntl(fd, get);
+    return flags >= 0 && fcntl(fd, set, flags | flag) == 0;
+}
+
+int zkt__socket_adopt(int fd)
+{
+    union zkt_socket_address address;
+    int listens, type;
+    int error = option_value(fd, SO_ACCEPTCONN, &listens);
+    if (error == 0) {
+        error = option_value(fd, SO_TYPE, &type);
+    }
+    if (error == 0) {
+        error = zkt__socket_address(fd, &address);
+    }
+    if (error != 0) {
+        return error;
+    }
+    if (!listens || type != SOCK_STREAM) {
+        return -EINVAL;
+    }
+    if (!add_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC) ||
+        !add_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK)) {
+        return -errno;
+    }
+    if (address.any.sa_family != AF_UNIX &&
+        !set_option(fd, IPPROTO_TCP, TCP_NODELAY)) {
+        return -errno;
+    }
+    return 0;
+}
+
+/* ---- addresses ---- */
+
+int zkt__socket_address(int fd, union zkt_socket_address *out)
+{
+    socklen_t len = sizeof(*out);
+    memset(out, 0, sizeof(*out));
+    return getsockname(fd, &out->any, &len) == 0 ? 0 : -errno;
+}
+
+uint16_t zkt__socket_port(const union zkt_socket_address *address)
+{
+    switch (address->any.sa_family) {
+    case AF_INET:
+        return ntohs(address->v4.sin_port);
+    case AF_INET6:
+        return ntohs(address->v6.sin6_port);
+    default:
+        return 0;
+    }
+}
+
+/* An abstract name begins with '@'. */
+static void format_path(const struct sockaddr_un *address,
+                        char text[ZKT_SOCKET_URL])
+{
+    const bool is_abstract = address->sun_path[0] == '\0' &&
+                             address->sun_path[1] != '\0';
+    const char *path = address->sun_path + is_abstract;
+    const size_t size = sizeof(address->sun_path) - is_abstract;
+    snprintf(text, ZKT_SOCKET_URL, "ws+unix://%s%.*s", is_abstract ? "@" : "",
+             (int)strnlen(path, size), path);
+}
+
+void zkt__socket_format_url(const union zkt_socket_address *address,
+                            char text[ZKT_SOCKET_URL])
+{
+    char host[ZKT_ADDRESS_TEXT];
+    if (address->any.sa_family == AF_UNIX) {
+        format_path(&address->local, text);
+        return;
+    }
+    const bool v6 = address->any.sa_family == AF_INET6;
+    zkt__socket_format_address(&address->any, host);
+    snprintf(text, ZKT_SOCKET_URL, "ws://%s%s%s:%u", v6 ? "[" : "", host,
+             v6 ? "]" : "", (unsigned)zkt__socket_port(address));
 }
 
 int zkt__socket_accept(int listener, struct sockaddr_storage *peer)
@@ -128,7 +231,7 @@ bool zkt__socket_error_is_transient(int error)
 void zkt__socket_format_address(const struct sockaddr *peer,
                                 char text[ZKT_ADDRESS_TEXT])
 {
-    union address address;
+    union zkt_socket_address address;
     const bool v6 = peer->sa_family == AF_INET6;
     memcpy(&address, peer, v6 ? sizeof(address.v6) : sizeof(address.v4));
     const void *bytes = v6 ? (const void *)&address.v6.sin6_addr
@@ -138,15 +241,23 @@ void zkt__socket_format_address(const struct sockaddr *peer,
     }
 }
 
+void zkt__socket_format_peer(const struct sockaddr *peer,
+                             char text[ZKT_ADDRESS_TEXT])
+{
+    zkt__socket_format_address(peer, text);
+    if (text[0] == '\0') {
+        snprintf(text, ZKT_ADDRESS_TEXT, "a Unix socket");
+    }
+}
+
 int zkt__socket_connect(const struct sockaddr *address, socklen_t len)
 {
-    const int fd = make_socket(address->sa_family);
+    const int fd = zkt__socket_new(address->sa_family);
     if (fd < 0) {
         return fd;
     }
-    const int on = 1;
     if (address->sa_family != AF_UNIX) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        (void)set_option(fd, IPPROTO_TCP, TCP_NODELAY);
     }
     if (connect(fd, address, len) != 0 && errno != EINPROGRESS) {
         return fail(fd);

@@ -1,18 +1,17 @@
 /* See uv_server.h. */
 #include "net/uv_server.h"
 
-#include <errno.h>
-#include <string.h>
 #include <sys/resource.h>
 
-#include "net/listener.h"
+#include "net/listening.h"
 #include "net/shard_driver.h"
 #include "net/worker_threads.h"
 
 struct zkt_uv_server {
     struct zkt_shard_driver driver; /* of the first shard */
     const struct zkt_allocator *allocator;
-    struct zkt_listener listener;
+    struct zkt_listener *listeners;
+    uint32_t listener_count;
     struct zkt_worker_threads *workers; /* NULL: only one thread */
     bool stopped;
     void (*on_gone)(void *user);
@@ -61,30 +60,55 @@ static void on_accept_error(void *user, int error)
                     "cannot accept for now: %s", uv_strerror(error));
 }
 
-/* Ends a pause if the server accepts connections. */
-static void resume_accepting(struct zkt_uv_server *s)
+/* Ends the pauses if the server accepts connections. A listener that waits for
+ * a free descriptor goes on when a connection has @freed one, or later by
+ * itself. */
+static void resume_accepting(struct zkt_uv_server *s, bool freed)
 {
-    if (s->listener.paused && zkt__server_is_open(s->driver.server)) {
-        zkt__listener_resume(&s->listener);
+    for (uint32_t i = 0; i < s->listener_count; i++) {
+        struct zkt_listener *listener = &s->listeners[i];
+        const bool waits = !freed &&
+                           uv_is_active((const uv_handle_t *)&listener->retry);
+        if (listener->paused && !waits &&
+            zkt__server_is_open(s->driver.server)) {
+            zkt__listener_resume(listener);
+        }
     }
 }
 
 static void on_transport_closed(struct zkt_loop *loop)
 {
-    resume_accepting(loop->user);
+    resume_accepting(loop->user, true);
 }
 
 /* ---- stopping ---- */
 
+static void close_listeners(struct zkt_uv_server *s)
+{
+    for (uint32_t i = 0; i < s->listener_count; i++) {
+        zkt__listener_close(&s->listeners[i]);
+    }
+}
+
+static bool has_handles(const struct zkt_uv_server *s)
+{
+    uint32_t handles = s->driver.loop.handles;
+    for (uint32_t i = 0; i < s->listener_count; i++) {
+        handles += s->listeners[i].handles;
+    }
+    return handles > 0;
+}
+
 /* Frees it if its last handle has been closed. */
 static void free_if_gone(struct zkt_uv_server *s)
 {
-    if (s->driver.loop.handles > 0 || s->listener.handles > 0) {
+    if (has_handles(s)) {
         return;
     }
     void (*on_gone)(void *user) = s->on_gone;
     void *user = s->user;
     zkt__loop_finish(&s->driver.loop);
+    zkt__release(s->allocator, s->listeners);
     zkt__release(s->allocator, s);
     on_gone(user);
 }
@@ -110,7 +134,7 @@ void zkt__uv_server_stop(struct zkt_uv_server *s)
     s->stopped = true;
     zkt__worker_threads_stop(s->workers); /* first: they wake the driver */
     s->workers = NULL;
-    zkt__listener_close(&s->listener);
+    close_listeners(s);
     zkt__shard_driver_stop(&s->driver);
 }
 
@@ -143,10 +167,9 @@ static void on_turn(struct zkt_loop *loop)
         return;
     }
     if (zkt__server_is_stopping(s->driver.server)) {
-        zkt__listener_close(&s->listener);
-    } else if (s->listener.paused &&
-               !uv_is_active((const uv_handle_t *)&s->listener.retry)) {
-        resume_accepting(s); /* an active timer waits for a descriptor */
+        close_listeners(s);
+    } else {
+        resume_accepting(s, false);
     }
     if (zkt_server_is_down(s->driver.server) && loop->sockets == 0 &&
         zkt__worker_threads_are_finished(s->workers)) {
@@ -156,30 +179,65 @@ static void on_turn(struct zkt_loop *loop)
 
 /* ---- starting ---- */
 
-static int listen_on(struct zkt_uv_server *s, const char *host, uint16_t *port)
+/* All listeners share the connections of a turn, so that none of them can keep
+ * the others waiting. */
+static int64_t share_of_turn(const struct zkt_server *server, uint32_t count)
+{
+    const int64_t most = zkt__server_limits(server)->accepts_per_turn;
+    return most / count > 0 ? most / count : 1;
+}
+
+static void log_listening(struct zkt_server *server,
+                          const struct zkt_listening *listening)
+{
+    char url[ZKT_SOCKET_URL];
+    for (uint32_t i = 0; i < listening->count; i++) {
+        zkt__socket_format_url(&listening->all[i].address, url);
+        zkt__server_log(server, ZKT_LOG_INFO, "listening on %s", url);
+    }
+}
+
+/* Moves the sockets into listeners, or closes the rest of them after an error.
+ */
+static int accept_from(struct zkt_uv_server *s, struct zkt_listening *listening)
 {
     struct zkt_server *server = s->driver.server;
-    const int error = zkt__listener_open(&s->listener, &s->driver.loop.poller,
-                                         host, port);
+    const uint32_t count = listening->count;
+    int error = 0;
+    s->listeners = zkt__alloc_zero(s->allocator, count, sizeof(*s->listeners));
+    if (s->listeners == NULL) {
+        error = UV_ENOMEM;
+    }
+    for (uint32_t i = 0; i < count && error == 0; i++) {
+        s->listeners[i] = (struct zkt_listener){
+            .per_turn = share_of_turn(server, count),
+            .turns_full = &zkt__server_limit_hits(server)->accepts_per_turn,
+            .is_open = is_open,
+            .on_accept = on_accept,
+            .on_error = on_accept_error,
+            .on_closed = on_listener_closed,
+            .user = s,
+        };
+        s->listener_count++;
+        error = zkt__listener_open(&s->listeners[i], &s->driver.loop.poller,
+                                   &listening->all[i]);
+    }
     if (error != 0) {
-        zkt__server_log(
-            server, ZKT_LOG_ERROR, "cannot listen on %s port %u: %s", host,
-            (unsigned)*port,
-            error == -EINVAL ? "not a numeric address" : uv_strerror(error));
+        zkt__listening_close(listening, s->listener_count);
+        zkt__server_log(server, ZKT_LOG_ERROR,
+                        "cannot wait for connections: %s", uv_strerror(error));
         return error;
     }
-    const bool v6 = strchr(host, ':') != NULL;
-    zkt__server_log(server, ZKT_LOG_INFO, "listening on ws://%s%s%s:%u",
-                    v6 ? "[" : "", host, v6 ? "]" : "", (unsigned)*port);
+    log_listening(server, listening);
     return 0;
 }
 
-/* Leaves descriptors for other files of the process, and for the loops of the
- * worker threads. */
-static void limit_connections(struct zkt_server *server)
+/* Leaves descriptors for other files of the process, for the listeners, and for
+ * the loops of the worker threads. */
+static void limit_connections(struct zkt_server *server, uint32_t listeners)
 {
     enum {
-        SPARE = 64,
+        SPARE = 63,
         OF_A_LOOP = 4
     };
     struct rlimit files;
@@ -187,7 +245,7 @@ static void limit_connections(struct zkt_server *server)
         files.rlim_cur != RLIM_INFINITY && files.rlim_cur <= INT32_MAX) {
         const int64_t most = (int64_t)files.rlim_cur;
         const int64_t loops = (int64_t)zkt__server_shard_count(server) - 1;
-        const int64_t spare = SPARE + OF_A_LOOP * loops;
+        const int64_t spare = SPARE + listeners + OF_A_LOOP * loops;
         zkt__server_limit_connections(server, most > 2 * spare ? most - spare
                                               : most > 1       ? most / 2
                                                                : 1);
@@ -205,21 +263,25 @@ static int start(struct zkt_uv_server *s)
 {
     struct zkt_server *server = s->driver.server;
     const struct zkt_serve_options *options = zkt__server_options(server);
-    uint16_t port = options->port;
-    limit_connections(server);
-    int error = zkt__worker_threads_open(server, wake, s, &s->workers);
+    struct zkt_listening listening;
+    int error = zkt__listening_open(server, &listening);
     if (error != 0) {
         return error;
     }
-    error = listen_on(s, options->host != NULL ? options->host : "127.0.0.1",
-                      &port);
+    limit_connections(server, listening.count);
+    error = zkt__worker_threads_open(server, wake, s, &s->workers);
+    if (error != 0) {
+        zkt__listening_close(&listening, 0);
+        return error;
+    }
+    error = accept_from(s, &listening);
     if (error != 0) {
         return error;
     }
     zkt__shard_driver_join(&s->driver, abandon);
     if (options->on_listening != NULL) {
         zkt__server_begin_callback(server);
-        options->on_listening(options->user, port);
+        options->on_listening(options->user, zkt__listening_port(&listening));
         zkt__server_end_callback(server);
     }
     zkt__loop_end_turn(&s->driver.loop);
@@ -236,14 +298,6 @@ static int init(struct zkt_uv_server *s, struct zkt_server *server,
     s->driver.loop.on_failed = on_failed;
     s->driver.loop.on_stopped = on_loop_stopped;
     s->driver.loop.user = s;
-    s->listener.source.fd = -1;
-    s->listener.per_turn = zkt__server_limits(server)->accepts_per_turn;
-    s->listener.turns_full = &zkt__server_limit_hits(server)->accepts_per_turn;
-    s->listener.is_open = is_open;
-    s->listener.on_accept = on_accept;
-    s->listener.on_error = on_accept_error;
-    s->listener.on_closed = on_listener_closed;
-    s->listener.user = s;
     return error;
 }
 

@@ -1,5 +1,5 @@
 /*
- * A server on a libuv loop: its listening socket, and its connections, which
+ * A server on a libuv loop: its listening sockets, and its connections, which
  * are spread over the loop and the server's worker threads. It frees itself:
  * when the server is down or freed, it closes its handles and is freed when the
  * loop has closed them.
@@ -14,10 +14,10 @@
 struct zkt_uv_server;
 
 /**
- * Listens on the options' host and port, and reports that in the log and by
- * on_listening. @on_gone is called when all handles are closed. Returns NULL on
- * an error: the log has the reason, *@error is a libuv error, and @on_gone is
- * called when the loop has run.
+ * Listens as the options say, and reports that in the log and by on_listening.
+ * @on_gone is called when all handles are closed. Returns NULL on an error: the
+ * log has the reason, *@error is a libuv error, and @on_gone is called when the
+ * loop has run.
  */
 struct zkt_uv_server *zkt__uv_server_open(struct zkt_server *server,
                                           uv_loop_t *uv,

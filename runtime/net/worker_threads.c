@@ -264,7 +264,7 @@ bool zkt__worker_threads_offer(struct zkt_worker_threads *workers, uint32_t own,
                                                   sizeof(*accepted));
     if (accepted == NULL) {
         reject(w, workers->server, fd);
-        zkt__socket_format_address(peer, text);
+        zkt__socket_format_peer(peer, text);
         zkt__server_log(workers->server, ZKT_LOG_WARNING,
                         "a connection from %s was dropped: %s", text,
                         uv_strerror(UV_ENOMEM));

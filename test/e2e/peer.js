@@ -8,12 +8,14 @@ import WebSocket from "ws";
 const PATIENCE_MS = 20000; // sanitizers are slow; no test waits this long
 
 /**
- * Starts a server program on a free port; resolves when it listens. The server
- * ends with @scope, a test or any object with `after`: a failing test leaves no
- * server behind, which would delay the end of the run.
+ * Starts a server program on a free port, unless @args name listeners; resolves
+ * when it listens on a port. The server ends with @scope, a test or any object
+ * with `after`: a failing test leaves no server behind, which would delay the
+ * end of the run.
  */
 export async function startServer(scope, program, args = []) {
-  const child = spawn(program, ["--port", "0", ...args], {
+  const port = args.includes("--listen") ? [] : ["--port", "0"];
+  const child = spawn(program, [...port, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   scope.after(() => child.kill("SIGKILL"));

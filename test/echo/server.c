@@ -89,8 +89,11 @@ int main(int argc, char **argv)
         .on_closed = on_closed,
         .user = &s,
     };
-    const int error = zkt__listener_open(&s.listener, &s.loop.poller,
-                                         "127.0.0.1", &port);
+    const struct zkt_listening_socket socket = { .fd = zkt__socket_listen(
+                                                     "127.0.0.1", &port) };
+    const int error = socket.fd >= 0 ? zkt__listener_open(
+                                           &s.listener, &s.loop.poller, &socket)
+                                     : socket.fd;
     if (error != 0) {
         fprintf(stderr, "port %u: %s\n", port, uv_strerror(error));
         return 1;

@@ -43,9 +43,20 @@ struct started {
     char host[32];
     const char *origins; /* NULL, or origins_text */
     char origins_text[64];
+    char listen[256]; /* a blank follows each listener */
     uint16_t port;
-    uint32_t threads;
+    uint32_t threads, socket_mode;
 };
+
+static void copy_listeners(struct started *started, const char *const *listen)
+{
+    started->listen[0] = '\0';
+    for (; listen != NULL && *listen != NULL; listen++) {
+        const size_t len = strlen(started->listen);
+        snprintf(started->listen + len, sizeof(started->listen) - len, "%s ",
+                 *listen);
+    }
+}
 
 static void on_start(void *user, struct zkt_server *server)
 {
@@ -55,6 +66,8 @@ static void on_start(void *user, struct zkt_server *server)
     started->limits = *zkt__server_limits(server);
     started->port = zkt__server_options(server)->port;
     started->threads = zkt__server_options(server)->threads;
+    started->socket_mode = zkt__server_options(server)->socket_mode;
+    copy_listeners(started, zkt__server_options(server)->listen);
     const char *origins = zkt__server_options(server)->allow_origins;
     started->origins = NULL;
     if (origins != NULL) {
@@ -74,11 +87,14 @@ static void ignore_log(void *user, enum zkt_log_level level, const char *text)
     (void)text;
 }
 
+static const char *const *own_listeners; /* of the program */
+
 static int serve(struct started *started, struct zkt_limits limits, int argc,
                  const char *const *arguments)
 {
     char *argv[9] = { NULL };
     const struct zkt_serve_options options = {
+        .listen = own_listeners,
         .on_start = on_start,
         .user = started,
         .log = ignore_log,
@@ -169,6 +185,67 @@ static void test_joined(void **state)
     assert_int_equal(s.limits.fragments, 8);
 }
 
+/* Listeners of the arguments replace those of the environment, and these those
+ * of the program; a host or a port replaces earlier listeners, too. */
+static void test_listeners(void **state)
+{
+    static const char *const own[] = { "127.0.0.1:0", "127.0.0.2:0", NULL };
+    struct started s;
+    (void)state;
+    assert_int_equal(SERVE(&s, none, "x", "--listen", "127.0.0.1:0",
+                           "--listen=localhost:0", "--socket-mode=660"),
+                     0);
+    assert_string_equal(s.listen, "127.0.0.1:0 localhost:0 ");
+    assert_int_equal(s.socket_mode, 0660);
+    own_listeners = own;
+    assert_int_equal(SERVE(&s, none, "x"), 0);
+    assert_string_equal(s.listen, "127.0.0.1:0 127.0.0.2:0 ");
+    assert_int_equal(s.socket_mode, 0);
+    assert_int_equal(SERVE(&s, none, "x", "--port", "0"), 0);
+    assert_string_equal(s.listen, "");
+    assert_int_equal(SERVE(&s, none, "x", "--listen", "127.0.0.3:0"), 0);
+    assert_string_equal(s.listen, "127.0.0.3:0 ");
+    assert_int_equal(setenv("ZOCKET_LISTEN", " 127.0.0.4:0  127.0.0.5:0", 1),
+                     0);
+    assert_int_equal(setenv("ZOCKET_SOCKET_MODE", "0777", 1), 0);
+    assert_int_equal(SERVE(&s, none, "x"), 0);
+    assert_string_equal(s.listen, "127.0.0.4:0 127.0.0.5:0 ");
+    assert_int_equal(s.socket_mode, 0777);
+    assert_int_equal(SERVE(&s, none, "x", "--listen", "127.0.0.6:0"), 0);
+    assert_string_equal(s.listen, "127.0.0.6:0 ");
+    assert_int_equal(SERVE(&s, none, "x", "--host", "127.0.0.7"), 0);
+    assert_string_equal(s.listen, "");
+    assert_string_equal(s.host, "127.0.0.7");
+    assert_int_equal(unsetenv("ZOCKET_LISTEN"), 0);
+    assert_int_equal(unsetenv("ZOCKET_SOCKET_MODE"), 0);
+    own_listeners = NULL;
+}
+
+/* Sockets that systemd has passed replace those of the program only. */
+static void test_activation(void **state)
+{
+    static const char *const own[] = { "127.0.0.1:0", NULL };
+    char pid[16];
+    struct started s;
+    (void)state;
+    own_listeners = own;
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    assert_int_equal(setenv("LISTEN_FDS", "many", 1), 0);
+    assert_int_equal(setenv("LISTEN_PID", "1", 1), 0); /* not this process */
+    assert_int_equal(SERVE(&s, none, "x"), 0);
+    assert_string_equal(s.listen, "127.0.0.1:0 ");
+    assert_int_equal(setenv("LISTEN_PID", pid, 1), 0);
+    assert_int_equal(SERVE(&s, none, "x"), 1);
+    assert_string_equal(s.listen, "systemd ");
+    assert_int_equal(SERVE(&s, none, "x", "--port", "0"), 0);
+    assert_string_equal(s.listen, "");
+    assert_int_equal(SERVE(&s, none, "x", "--listen", "127.0.0.2:0"), 0);
+    assert_string_equal(s.listen, "127.0.0.2:0 ");
+    assert_int_equal(unsetenv("LISTEN_FDS"), 0);
+    assert_int_equal(unsetenv("LISTEN_PID"), 0);
+    own_listeners = NULL;
+}
+
 /* `some_name` as a variable of the environment, and as an argument. */
 static void spell(const char *name, char variable[64], char argument[64])
 {
@@ -236,6 +313,18 @@ static void assert_complaint(const char *expected, int argc,
         (int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)),       \
         (const char *[]){ __VA_ARGS__ })
 
+static void test_too_many_listeners(void **state)
+{
+    char words[65 * 12 + 1] = "";
+    (void)state;
+    for (int i = 0; i < 65; i++) {
+        memcpy(words + i * 12, "127.0.0.1:0 ", 13);
+    }
+    assert_int_equal(setenv("ZOCKET_LISTEN", words, 1), 0);
+    COMPLAINS("ZOCKET_LISTEN: there are more than 64 listeners\n", "x");
+    assert_int_equal(unsetenv("ZOCKET_LISTEN"), 0);
+}
+
 static void test_suggestions(void **state)
 {
     char longest[300] = "--";
@@ -276,6 +365,18 @@ static void test_bad_arguments(void **state)
     COMPLAINS("--threads: '0' is no number from 1 to 64\n", "x", "--threads",
               "0");
     COMPLAINS("--port: a value is missing\n", "x", "--events", "1", "--port");
+    COMPLAINS("--listen: 'unix:a': its path is not absolute\n", "x", "--listen",
+              "unix:a");
+    COMPLAINS("--socket-mode: '0' is no octal number from 1 to 777\n", "x",
+              "--socket-mode", "0");
+    COMPLAINS("--socket-mode: '1000' is no octal number from 1 to 777\n", "x",
+              "--socket-mode", "1000");
+    COMPLAINS("--socket-mode: '68' is no octal number from 1 to 777\n", "x",
+              "--socket-mode", "68");
+    COMPLAINS("--socket-mode: '-6' is no octal number from 1 to 777\n", "x",
+              "--socket-mode", "-6");
+    COMPLAINS("a listener excludes a host and a port beside it\n", "x",
+              "--port", "0", "--listen", "127.0.0.1:0");
     COMPLAINS("--port: '' is no number from 0 to 65535\n", "x", "--port=");
     COMPLAINS("--events: '1=2' is no number\n", "x", "--events=1=2");
     assert_int_equal(setenv("ZOCKET_EVENTS", "many", 1), 0);
@@ -287,6 +388,9 @@ static void test_bad_arguments(void **state)
     assert_int_equal(setenv("ZOCKET_THREADS", "two", 1), 0);
     COMPLAINS("ZOCKET_THREADS: 'two' is no number from 1 to 64\n", "x");
     assert_int_equal(unsetenv("ZOCKET_THREADS"), 0);
+    assert_int_equal(setenv("ZOCKET_LISTEN", "127.0.0.1:0 x", 1), 0);
+    COMPLAINS("ZOCKET_LISTEN: 'x': its port is missing\n", "x");
+    assert_int_equal(unsetenv("ZOCKET_LISTEN"), 0);
 }
 
 int main(void)
@@ -298,6 +402,9 @@ int main(void)
         cmocka_unit_test(test_bad_arguments),
         cmocka_unit_test(test_joined),
         cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_listeners),
+        cmocka_unit_test(test_activation),
+        cmocka_unit_test(test_too_many_listeners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

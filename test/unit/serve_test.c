@@ -324,7 +324,7 @@ static void test_listening_without_memory(void **state)
         assert_int_equal(seen.stopped, 1);
         assert_int_equal(failing.live, 0);
     }
-    assert_int_equal(n, 4);
+    assert_int_equal(n, 5);
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 

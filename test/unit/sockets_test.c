@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -241,9 +242,12 @@ static void count_warnings(void *user, enum zkt_log_level level,
     site->warnings += level >= ZKT_LOG_WARNING;
 }
 
+static const char *const *listeners; /* of the next site; NULL: a port */
+
 static enum zkt_status open_site(struct site *site, struct zkt_limits limits)
 {
     const struct zkt_serve_options options = {
+        .listen = listeners,
         .on_listening = on_listening,
         .user = site,
         .allocator = &site->memory.allocator,
@@ -380,6 +384,8 @@ static void on_inc(const struct zkt_reply *reply, int32_t result, void *user)
     (*answers)++;
 }
 
+static char socket_path[48];
+
 /* A client makes a call; it gets exactly 1 reply, of any status. */
 static void run_client(struct site *site)
 {
@@ -391,6 +397,9 @@ static void run_client(struct site *site)
     char url[64];
     int answers = 0;
     snprintf(url, sizeof(url), "ws://127.0.0.1:%u", (unsigned)site->port);
+    if (listeners != NULL) {
+        snprintf(url, sizeof(url), "ws+unix://%s", socket_path);
+    }
     struct zkt_client *client = zkt_client_open(url, &options);
     if (client == NULL) {
         return;
@@ -431,14 +440,13 @@ static bool run_session(long fail_at, int way)
     return fault.failed != NULL;
 }
 
-static void test_every_system_call(void **state)
+static void fail_every_call(void)
 {
     enum {
         WAYS = 5
     };
     bool ended = false;
     uv_loop_t first; /* opens the descriptors that libuv keeps */
-    (void)state;
     assert_int_equal(uv_loop_init(&first), 0);
     assert_int_equal(uv_loop_close(&first), 0);
     assert_false(run_session(0, 0));
@@ -449,6 +457,27 @@ static void test_every_system_call(void **state)
         }
         assert_true(!ended || n > 25);
     }
+}
+
+static void test_every_system_call(void **state)
+{
+    (void)state;
+    fail_every_call();
+}
+
+/* The same with several listeners and a client of a Unix socket; no file
+ * remains. */
+static void test_every_system_call_of_listeners(void **state)
+{
+    char folder[] = "/tmp/zocket-sockets-XXXXXX", text[80];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(socket_path, sizeof(socket_path), "%s/s", folder);
+    snprintf(text, sizeof(text), "unix:%s", socket_path);
+    listeners = (const char *const[]){ text, "127.0.0.1:0", NULL };
+    fail_every_call();
+    listeners = NULL;
+    assert_int_equal(rmdir(folder), 0);
 }
 
 /* Returns the server's socket of @peer's connection. */
@@ -1197,6 +1226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_system_call),
+        cmocka_unit_test(test_every_system_call_of_listeners),
         cmocka_unit_test(test_nothing_is_delayed),
         cmocka_unit_test(test_a_call_sees_the_current_time),
         cmocka_unit_test(test_a_server_that_cannot_wait),

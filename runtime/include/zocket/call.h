@@ -177,7 +177,8 @@ void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
  * the result.
  */
 
-/** Returns the numeric address of the peer; "" without a connection. */
+/** Returns the numeric address of the peer; "" without a connection, and for
+ * connections of a Unix socket. */
 struct zkt_str zkt_remote_address(const struct zkt_call *call);
 
 /**

@@ -62,7 +62,19 @@ struct zkt_serve_options {
     const char *host;
     /* The port to listen on; 0: any free port. */
     uint16_t port;
-    /* Called once, when connections are accepted; @port is the real port. */
+    /* The listeners, ended by NULL, in place of host and port; NULL: host and
+     * port. "127.0.0.1:3000", "[::1]:3000" (IPv6 peers only), "name:3000" (all
+     * addresses of the name), "*:3000" (all interfaces, IPv4 and IPv6), port 0
+     * for a free one, "unix:/run/chat.sock", "fd:3" (an inherited listening
+     * socket, which the server closes), "systemd" (the sockets of its socket
+     * activation, LISTEN_FDS). At most 64 sockets; all are opened, or none.
+     * Names are looked up in zkt_serve or zkt_server_listen, which wait. */
+    const char *const *listen;
+    /* The permissions of the files of Unix sockets, whatever the umask is; 0:
+     * 0600. */
+    uint32_t socket_mode;
+    /* Called once, when connections are accepted; @port is the real port of the
+     * first listener that has one, or 0. */
     void (*on_listening)(void *user, uint16_t port);
     /* Called once by zkt_serve, before it listens: the server, for threads that
      * will post to it (zkt_server_post). */
@@ -104,20 +116,26 @@ struct zkt_serve_options {
  * the loop failed; the log says why.
  *
  * NULL @options are the defaults. Without a log it uses zkt_log_to_stderr; the
- * line `listening on ws://HOST:PORT` says that it listens. Standard descriptors
- * that are closed when it is called are opened on /dev/null.
+ * line `listening on ws://HOST:PORT`, or `ws+unix://PATH`, one for each socket,
+ * says that it listens. Standard descriptors that are closed when it is called
+ * are opened on /dev/null.
  */
 int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
 
 /**
  * Runs zkt_serve as the main of a program. @options are the defaults, the
- * environment changes them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_THREADS,
+ * environment changes them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_LISTEN with blanks
+ * between the listeners, ZOCKET_SOCKET_MODE, ZOCKET_THREADS,
  * ZOCKET_ALLOW_ORIGINS, and a variable for each limit: ZOCKET_MESSAGE_BYTES,
  * …), and the arguments change both: `--port N`, `--host ADDRESS`,
- * `--threads N`, `--allow-origins LIST`, `--message-bytes N`, ….
- * `--help` lists them on standard output and returns 0. Returns the exit status
- * for main: that of zkt_serve, or 2 for a wrong argument or variable, which is
- * reported on standard error.
+ * `--listen WHERE` once or more often, `--socket-mode MODE`, `--threads N`,
+ * `--allow-origins LIST`, `--message-bytes N`, …. Listeners of the environment
+ * or the arguments replace earlier ones; so do a host or a port, which exclude
+ * listeners beside them. A process that systemd has passed sockets (LISTEN_PID,
+ * LISTEN_FDS) listens on these, unless the environment or the arguments name
+ * others. `--help` lists them on standard output and returns 0. Returns the
+ * exit status for main: that of zkt_serve, or 2 for a wrong argument or
+ * variable, which is reported on standard error.
  */
 int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *options,
                    int argc, char **argv);
@@ -136,9 +154,9 @@ enum zkt_status zkt_server_new(struct zkt_app app,
                                struct zkt_server **out) ZKT_MUST_USE;
 
 /**
- * Serves on a libuv loop that the program runs: listens on the options' host
- * and port, and says so in the log and by on_listening. From now on the server
- * belongs to the loop's thread. Signals are the program's to watch.
+ * Serves on a libuv loop that the program runs: listens as the options say, and
+ * says so in the log and by on_listening. From now on the server belongs to the
+ * loop's thread. Signals are the program's to watch.
  *
  * zkt_server_shutdown ends it: its handles close, then on_stopped is called, in
  * which or after which the server can be freed. It can also be freed before,
