@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "net/systemd.h"
 #include "net/uv_server.h"
 
 /* ---- signals ---- */
@@ -84,6 +85,31 @@ static void on_gone(void *user)
     unref_signals(r);
 }
 
+/* Tells the service manager, if there is one. */
+static void notify(struct runner *r, const char *state)
+{
+    const int error = zkt__systemd_notify(state);
+    if (error != 0) {
+        zkt__server_log(r->server, ZKT_LOG_WARNING,
+                        "cannot send %s to NOTIFY_SOCKET: %s", state,
+                        uv_strerror(error));
+    }
+}
+
+static void on_stopping(void *user)
+{
+    notify(user, "STOPPING=1");
+}
+
+/* Unless on_start or on_listening has stopped the server. */
+static void notify_ready(struct runner *r)
+{
+    if (!zkt__server_is_stopping(r->server)) {
+        notify(r, "READY=1");
+        zkt__uv_server_on_stopping(r->uv_server, on_stopping);
+    }
+}
+
 /* Runs until everything is closed. Returns 0 or an error. */
 static int run(struct runner *r)
 {
@@ -97,6 +123,7 @@ static int run(struct runner *r)
                                            &error);
     }
     if (r->uv_server != NULL) {
+        notify_ready(r);
         error = zkt__uv_server_run(r->uv_server);
     }
     /* A handle that is never closed is a defect, and hangs a test. */

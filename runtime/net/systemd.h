@@ -1,6 +1,7 @@
 /*
- * The descriptors that systemd passes to a service by socket activation
- * (sd_listen_fds(3)), without its library.
+ * The protocols of systemd that a service speaks without its library:
+ * descriptors by socket activation (sd_listen_fds(3)), and notifications
+ * (sd_notify(3)).
  */
 #ifndef ZKT_NET_SYSTEMD_H
 #define ZKT_NET_SYSTEMD_H
@@ -14,5 +15,12 @@
  * LISTEN_PID or LISTEN_FDS is no number, or there are more than @most.
  */
 int zkt__systemd_descriptors(int most);
+
+/**
+ * Sends @state, such as "READY=1", to the socket of NOTIFY_SOCKET. Returns 0,
+ * also if there is no such variable, or a negative errno value: -EINVAL if it
+ * names no socket.
+ */
+int zkt__systemd_notify(const char *state);
 
 #endif

@@ -14,6 +14,7 @@ struct zkt_uv_server {
     uint32_t listener_count;
     struct zkt_worker_threads *workers; /* NULL: only one thread */
     bool stopped;
+    void (*on_stopping)(void *user); /* NULL: not set, or called */
     void (*on_gone)(void *user);
     void *user;
 };
@@ -158,6 +159,17 @@ static void abandon(struct zkt_core *core)
         ZKT_CONTAINER(core->driver, struct zkt_uv_server, driver));
 }
 
+/* The server stops; called in each of its last turns. */
+static void stop_listening(struct zkt_uv_server *s)
+{
+    void (*on_stopping)(void *user) = s->on_stopping;
+    s->on_stopping = NULL;
+    if (on_stopping != NULL) {
+        on_stopping(s->user);
+    }
+    close_listeners(s);
+}
+
 static void on_turn(struct zkt_loop *loop)
 {
     struct zkt_uv_server *s = loop->user;
@@ -167,7 +179,7 @@ static void on_turn(struct zkt_loop *loop)
         return;
     }
     if (zkt__server_is_stopping(s->driver.server)) {
-        close_listeners(s);
+        stop_listening(s);
     } else {
         resume_accepting(s, false);
     }
@@ -338,6 +350,12 @@ struct zkt_uv_server *zkt__uv_server_open(struct zkt_server *server,
         return NULL;
     }
     return s;
+}
+
+void zkt__uv_server_on_stopping(struct zkt_uv_server *s,
+                                void (*on_stopping)(void *user))
+{
+    s->on_stopping = on_stopping;
 }
 
 int zkt__uv_server_run(struct zkt_uv_server *s)

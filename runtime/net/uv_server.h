@@ -24,6 +24,11 @@ struct zkt_uv_server *zkt__uv_server_open(struct zkt_server *server,
                                           void (*on_gone)(void *user),
                                           void *user, int *error);
 
+/** Calls @on_stopping, with the user of @on_gone, when the server begins to
+ * stop and before the listening sockets close. */
+void zkt__uv_server_on_stopping(struct zkt_uv_server *uv_server,
+                                void (*on_stopping)(void *user));
+
 /**
  * Runs the loop, which must have no other user, until the server is down or
  * freed; handles may still be closing then. Returns 0, or a libuv error that

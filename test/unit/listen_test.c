@@ -1,10 +1,13 @@
 /*
  * Listeners: their texts, IPv4, IPv6, names, Unix sockets and their files,
- * inherited sockets, and socket activation. All listeners open, or none.
+ * inherited sockets, and the protocols of systemd, which the test plays. All
+ * listeners open, or none.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -599,6 +603,114 @@ static void test_passed_descriptors(void **state)
     assert_int_equal(unsetenv("LISTEN_PID"), 0);
 }
 
+/* Serves in a child until a signal; its log goes to standard error. @listener,
+ * or -1, is passed as the first descriptor. */
+static pid_t serve_in_child(int listener, const char *notify)
+{
+    char *argv[] = { "server", "--port", "0", NULL };
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child != 0) {
+        return child;
+    }
+    if (listener >= 0) {
+        (void)dup2(listener, ZKT_SYSTEMD_FIRST_FD);
+        pass(NULL, "1");
+    }
+    if (notify != NULL) {
+        (void)setenv("NOTIFY_SOCKET", notify, 1);
+    }
+    _exit(
+        zkt_serve_main(demo_app(&handlers), NULL, listener >= 0 ? 1 : 3, argv));
+}
+
+static void expect_exit(pid_t child)
+{
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void expect_state(int manager, const char *state)
+{
+    char text[64] = "";
+    const ssize_t got = recv(manager, text, sizeof(text) - 1, 0);
+    assert_true(got > 0);
+    assert_string_equal(text, state);
+}
+
+/* Plays systemd at @name; '@' begins an abstract name. */
+static void run_notified(const char *name)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const size_t len = strlen(name);
+    const int manager = socket(AF_UNIX, SOCK_DGRAM, 0);
+    const int listener = make_socket(SOCK_STREAM);
+    const struct zkt_client_options options = { .rpc_timeout_ms = 60 * 1000 };
+    struct sockaddr_in at;
+    socklen_t at_len = sizeof(at);
+    char url[64];
+    int32_t result = 0;
+    assert_true(manager >= 0 && len < sizeof(address.sun_path));
+    memcpy(address.sun_path, name, len);
+    address.sun_path[0] = name[0] == '@' ? '\0' : name[0];
+    const size_t address_len = offsetof(struct sockaddr_un, sun_path) + len;
+    assert_int_equal(
+        bind(manager, (struct sockaddr *)&address, (socklen_t)address_len), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &at_len), 0);
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u",
+             (unsigned)ntohs(at.sin_port));
+    const pid_t child = serve_in_child(listener, name);
+    close(listener);
+    expect_state(manager, "READY=1");
+    struct zkt_client *client = zkt_client_open(url, &options);
+    struct demo_counter *x = demo_counter_open(client, "x");
+    assert_int_equal(
+        demo_counter_call_inc(x, &(struct demo_counter_inc_input){ .by = 3 },
+                              &result, NULL),
+        ZKT_OK);
+    assert_int_equal(result, 3);
+    assert_int_equal(kill(child, SIGTERM), 0);
+    expect_state(manager, "STOPPING=1");
+    demo_counter_close(x);
+    zkt_client_close(client);
+    expect_exit(child);
+    close(manager);
+}
+
+static void test_notify(void **state)
+{
+    char name[128];
+    (void)state;
+    run_notified(in_folder(name, "", "n"));
+    assert_int_equal(unlink(name), 0);
+    run_notified(in_folder(name, "@", "n"));
+}
+
+static void test_wrong_notify(void **state)
+{
+    static const char *const wrong[] = { "", "/", "@", "relative",
+                                         "vsock:2:3" };
+    char text[300];
+    (void)state;
+    assert_int_equal(unsetenv("NOTIFY_SOCKET"), 0);
+    assert_int_equal(zkt__systemd_notify("READY=1"), 0);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(setenv("NOTIFY_SOCKET", wrong[i], 1), 0);
+        assert_int_equal(zkt__systemd_notify("READY=1"), -EINVAL);
+    }
+    memset(text, 'x', sizeof(text) - 1);
+    text[0] = '/';
+    text[sizeof(text) - 1] = '\0';
+    assert_int_equal(setenv("NOTIFY_SOCKET", text, 1), 0);
+    assert_int_equal(zkt__systemd_notify("READY=1"), -EINVAL);
+    assert_int_equal(setenv("NOTIFY_SOCKET", in_folder(text, "", "none"), 1),
+                     0);
+    assert_int_equal(zkt__systemd_notify("READY=1"), -ENOENT);
+    assert_int_equal(unsetenv("NOTIFY_SOCKET"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -617,8 +729,11 @@ int main(void)
         cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_wrong_descriptors),
         cmocka_unit_test(test_passed_descriptors),
+        cmocka_unit_test(test_notify),
+        cmocka_unit_test(test_wrong_notify),
     };
     (void)unsetenv("LISTEN_PID");
     (void)unsetenv("LISTEN_FDS");
+    (void)unsetenv("NOTIFY_SOCKET");
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -117,8 +117,9 @@ struct zkt_serve_options {
  *
  * NULL @options are the defaults. Without a log it uses zkt_log_to_stderr; the
  * line `listening on ws://HOST:PORT`, or `ws+unix://PATH`, one for each socket,
- * says that it listens. Standard descriptors that are closed when it is called
- * are opened on /dev/null.
+ * says that it listens. If NOTIFY_SOCKET is set, systemd is sent `READY=1`
+ * then, and `STOPPING=1` when the server begins to stop. Standard descriptors
+ * that are closed when it is called are opened on /dev/null.
  */
 int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
 
