@@ -44,8 +44,9 @@ struct zkt_call_ops {
     struct zkt_called (*find_called)(const struct zkt_call *call);
     /* Returns the request of `open`; NULL for another call. */
     const struct zkt_ws_request *(*find_request)(const struct zkt_call *call);
-    /* Sends the parts of the answer that its handle has; may end the call. */
-    void (*send_parts)(struct zkt_call *call);
+    /* Sends the parts of the answer that its handle has, the @last or not; may
+     * end the call. */
+    void (*send_parts)(struct zkt_call *call, bool last);
     /* Runs the second half, on the thread of the task's shard. */
     void (*resume)(struct zkt_call *call);
     /* Runs the second half of a call that has ended, and frees its task. On

@@ -86,8 +86,9 @@ static bool has_time(const struct zkt_deferred *deferred)
  * to another turn. */
 static void serve_parts(struct zkt_deferred *deferred, unsigned wants)
 {
-    if ((wants & ZKT_WANT_RESUME) != 0 || has_time(deferred)) {
-        zkt__deferred_send_parts(deferred); /* may end the call */
+    const bool last = (wants & ZKT_WANT_RESUME) != 0;
+    if (last || has_time(deferred)) {
+        zkt__deferred_send_parts(deferred, last); /* may end the call */
     } else {
         atomic_fetch_or(&deferred->wants, ZKT_WANT_PARTS);
     }

@@ -50,7 +50,7 @@ bool zkt__deferred_open_stream(struct zkt_host *host,
     return true;
 }
 
-void zkt__deferred_send_parts(struct zkt_deferred *deferred)
+void zkt__deferred_send_parts(struct zkt_deferred *deferred, bool last)
 {
     if (deferred->stream == NULL) {
         return;
@@ -58,7 +58,7 @@ void zkt__deferred_send_parts(struct zkt_deferred *deferred)
     if (deferred->call->host == NULL) {
         zkt__stream_drop(deferred->stream);
     } else {
-        deferred->call->ops->send_parts(deferred->call);
+        deferred->call->ops->send_parts(deferred->call, last);
     }
 }
 

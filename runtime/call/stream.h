@@ -13,9 +13,9 @@
 bool zkt__deferred_open_stream(struct zkt_host *host,
                                struct zkt_deferred *deferred,
                                const struct zkt_method *method, uint32_t shard);
-/** Sends the parts that were given to the handle, or drops them if the call has
- * ended. */
-void zkt__deferred_send_parts(struct zkt_deferred *deferred);
+/** Sends the parts that were given to the handle, the @last if it is resumed,
+ * or drops them if the call has ended. */
+void zkt__deferred_send_parts(struct zkt_deferred *deferred, bool last);
 /** Cuts the stream of a call that has ended off from its handle, on the thread
  * of the instance. */
 void zkt__deferred_end_stream(struct zkt_deferred *deferred);

@@ -112,20 +112,21 @@ static void send_report(struct zkt_host *host, struct zkt_task *task,
     }
 }
 
-static void send_progress(struct zkt_host *host, struct zkt_task *task)
+static void send_progress(struct zkt_host *host, struct zkt_task *task,
+                          bool last)
 {
     struct zkt_stream *stream = task->deferred.stream;
     if (atomic_exchange(&stream->lost, false)) {
         zkt__call_log(&task->call, ZKT_LOG_WARNING,
                       "a report of progress found no memory");
     }
-    struct zkt_part *part = zkt__stream_take_report(stream);
+    struct zkt_part *part = zkt__stream_take_report(stream, last);
     if (part != NULL) {
         send_report(host, task, part);
     }
 }
 
-void zkt__task_send_parts(struct zkt_call *call)
+void zkt__task_send_parts(struct zkt_call *call, bool last)
 {
     struct zkt_task *task = zkt__task_of(call);
     if (task->request.ask != NULL) {
@@ -133,6 +134,6 @@ void zkt__task_send_parts(struct zkt_call *call)
     } else if (task->request.method->chunk != NULL) {
         send_chunks(call->host, task);
     } else {
-        send_progress(call->host, task);
+        send_progress(call->host, task, last);
     }
 }

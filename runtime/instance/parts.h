@@ -9,7 +9,8 @@
 #include "call/stream.h"
 
 /** Sends the chunks and the report that the program has given to the handle of
- * a call. A chunk that cannot be sent ends the call. */
-void zkt__task_send_parts(struct zkt_call *call);
+ * a call. A chunk that cannot be sent ends the call. The @last report, which
+ * the result follows, does not wait for the one before. */
+void zkt__task_send_parts(struct zkt_call *call, bool last);
 
 #endif

@@ -141,10 +141,10 @@ struct zkt_part *zkt__stream_take_chunks(struct zkt_stream *stream)
     return first;
 }
 
-struct zkt_part *zkt__stream_take_report(struct zkt_stream *stream)
+struct zkt_part *zkt__stream_take_report(struct zkt_stream *stream, bool last)
 {
     if (atomic_load(&stream->report) == NULL ||
-        atomic_exchange(&stream->reporting, true)) {
+        (atomic_exchange(&stream->reporting, true) && !last)) {
         return NULL; /* its arrival posts the stream */
     }
     struct zkt_part *part = atomic_exchange(&stream->report, NULL);

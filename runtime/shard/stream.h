@@ -15,7 +15,8 @@
  * posts the stream to the instance's thread, which says that it is ready.
  *
  * Of progress there is one report in `report`, the latest, and one on its way
- * from the instance to the send queue.
+ * from the instance to the send queue. When the call is resumed the latest
+ * follows it.
  */
 #ifndef ZKT_SHARD_STREAM_H
 #define ZKT_SHARD_STREAM_H
@@ -97,7 +98,8 @@ void zkt__stream_drop(struct zkt_stream *stream);
 
 /** Takes all chunks that were sent, in order, linked by next. */
 struct zkt_part *zkt__stream_take_chunks(struct zkt_stream *stream);
-/** Takes the latest report of progress, unless one is on its way. */
-struct zkt_part *zkt__stream_take_report(struct zkt_stream *stream);
+/** Takes the latest report of progress, unless one is on its way and this is
+ * not the @last, which the result follows. */
+struct zkt_part *zkt__stream_take_report(struct zkt_stream *stream, bool last);
 
 #endif

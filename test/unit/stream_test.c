@@ -869,6 +869,35 @@ static void test_slow_progress(void **state)
     tear_down();
 }
 
+/* The last report before the second half is sent, also if one waits for the
+ * reader. */
+static void test_last_progress(void **state)
+{
+    (void)state;
+    start();
+    struct wire w = enter();
+    (void)ask(&w, TALK_ON("1", "x"));
+    (void)ask(&w, RPC("2", "room", "build", ""));
+    (void)send_all(0, 1000);
+    report(1, 3);
+    pass(0);
+    report(1, 8);
+    report(1, 9);
+    resume(1);
+    resume(0);
+    for (int i = 0; i < 100; i++) {
+        pass(0);
+        drain(&w);
+    }
+    assert_int_equal(count_text(&w, "\"progress\":3"), 1);
+    assert_int_equal(count_text(&w, "\"progress\":8"), 0);
+    assert_int_equal(count_text(&w, "\"progress\":9"), 1);
+    assert_int_equal(count_text(&w, "rpc:result"), 2);
+    forget(&w);
+    go_away(&w);
+    tear_down();
+}
+
 /* ---- memory ---- */
 
 /* Counts the results in @text; sets *@closed if there is a close frame. */
@@ -953,6 +982,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_large_chunk),
         cmocka_unit_test(test_progress),
         cmocka_unit_test(test_slow_progress),
+        cmocka_unit_test(test_last_progress),
         cmocka_unit_test(test_no_memory),
     };
     shards = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 1;
