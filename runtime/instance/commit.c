@@ -350,7 +350,7 @@ static void mark_expelled(struct zkt_call *call)
 static void make_final(struct zkt_call *call, const struct zkt_commit *commit,
                        struct zkt_list *carriers)
 {
-    const struct zkt_task *task = zkt__task_of(call);
+    struct zkt_task *task = zkt__task_of(call);
     struct zkt_instance *instance = call->instance;
     call->host->stats.commits += commit->seq - instance->seq;
     instance->seq = commit->seq;
@@ -363,6 +363,7 @@ static void make_final(struct zkt_call *call, const struct zkt_commit *commit,
     if (task->kind == ZKT_TASK_HOOK && task->hook.grants) {
         zkt__contact_confirm(call->host, task->hook.message,
                              task->hook.carrier);
+        task->hook.message = task->hook.carrier = NULL; /* answered */
     }
     publish(call, commit, carriers);
 }
