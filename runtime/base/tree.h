@@ -22,7 +22,7 @@ typedef bool zkt_tree_equal(const struct zkt_tree_node *node, const void *key);
 
 /**
  * Returns the place of a key in the tree @root: it has the node with that key,
- * or NULL, and there a node with that key may be put, whose children are NULL.
+ * or NULL, and there a node with that key and without children may be put.
  */
 struct zkt_tree_node **zkt__tree_find(struct zkt_tree_node **root,
                                       uint64_t hash, zkt_tree_equal *equal,

@@ -102,8 +102,8 @@ static bool postpone(struct zkt_deferred *deferred)
     return zkt__work_post(deferred->queue, &deferred->work);
 }
 
-/* Serves what is wanted, and what is wanted meanwhile: in another turn, if its
- * sender may be as fast. No notice follows resume. */
+/* Serves the wanted bits, and those that are set meanwhile: in another turn, if
+ * their sender may be as fast. No notice follows resume. */
 static void serve(struct zkt_deferred *deferred)
 {
     unsigned running, wants;

@@ -8,8 +8,8 @@
 #include "call/deferred.h"
 #include "shard/stream.h"
 
-/** Makes the stream of a call of @method whose session is on @shard, unless its
- * handle has one. Returns false if there is no memory. */
+/** Makes the stream of a call of @method, with its session on @shard, unless
+ * its handle has one. Returns false if there is no memory. */
 bool zkt__deferred_open_stream(struct zkt_host *host,
                                struct zkt_deferred *deferred,
                                const struct zkt_method *method, uint32_t shard);

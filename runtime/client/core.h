@@ -63,8 +63,8 @@ struct zkt_client {
     struct zkt_list calls; /* pending, by deadline */
     struct zkt_list
         overdue; /* the same, for which the server has a little more time */
-    struct zkt_list streams; /* the same, whose first chunk has come: they have
-                                no limit of time */
+    struct zkt_list streams; /* the same, with a chunk received: they have no
+                                limit of time */
     struct zkt_slots sent;   /* the same, for the index */
     struct zkt_index by_number;
     struct zkt_list failed; /* their callbacks run at the next tick */

@@ -293,8 +293,8 @@ static int status_of_error(const struct zkt_http_reader *r,
 }
 
 /* Returns the number of bytes for which there is room, at least one: the block
- * doubles when it is full. Only what fits is taken of the input, since more may
- * be the next request. Returns 0 if there is no memory. */
+ * doubles when it is full. No more of the input is taken, since it may be the
+ * next request. Returns 0 if there is no memory. */
 static size_t make_room(const struct zkt_allocator *allocator,
                         struct zkt_http_reader **reader)
 {

@@ -472,8 +472,8 @@ static enum zkt_status commit_effects(struct zkt_task *task,
     return status;
 }
 
-/* Returns the stream whose chunks its caller receives before the patch and the
- * events of the call, or NULL. */
+/* Returns the stream of the call if its caller receives the chunks before the
+ * patch and the events, or NULL. */
 static struct zkt_stream *stream_before(const struct zkt_task *task)
 {
     struct zkt_stream *stream = task->deferred.stream;

@@ -56,8 +56,8 @@ static inline uint32_t zkt__open_calls_count(const struct zkt_open_calls *calls)
  * open or its time is over: then it is refused. Takes the carrier. */
 void zkt__open_calls_take(struct zkt_host *host, struct zkt_msg *m,
                           struct zkt_msg *carrier);
-/** Opens a call whose first half is committed, or leaves it open if it has been
- * deferred again. */
+/** Opens a call after the commit of its first half, or leaves it open if it has
+ * been deferred again. */
 void zkt__open_call_begin(struct zkt_host *host, struct zkt_task *task);
 /** Runs the second half of a call that is resumed, or lets it wait for the
  * instance. */
@@ -65,7 +65,7 @@ void zkt__open_call_resume(struct zkt_host *host, struct zkt_task *task);
 /** Runs the first of the second halves that wait. */
 void zkt__open_calls_serve(struct zkt_host *host,
                            struct zkt_instance *instance);
-/** Ends an open call whose result has been sent. The instance may be gone
+/** Ends an open call after its result has been sent. The instance may be gone
  * afterwards. */
 void zkt__open_call_end(struct zkt_host *host, struct zkt_task *task);
 /** Fails all open calls of an instance that ends. */
@@ -73,7 +73,7 @@ void zkt__open_calls_abort(struct zkt_host *host, struct zkt_instance *instance,
                            const struct zkt_failure *failure);
 /** Tells the program that all open streams should end: the server stops. */
 void zkt__open_calls_stop(struct zkt_host *host);
-/** Fails the open streams of a contact whose connection has ended, but for
+/** Fails the open streams of a contact after the end of its connection, but for
  * those that are resumed. */
 void zkt__open_calls_end_streams(struct zkt_host *host,
                                  struct zkt_contact *contact);

@@ -79,7 +79,7 @@ void zkt__task_run_open(struct zkt_host *host, struct zkt_task *task);
 void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
                       enum zkt_status status, struct zkt_str text);
 
-/** Counts the current task as one of a deferred call, whose time begins;
+/** Counts the current task as one of a deferred call, and begins its time;
  * another task becomes the current one. */
 void zkt__task_hold(struct zkt_host *host, struct zkt_task *task);
 /** Ends the time of a deferred call, and counts it no more. */

@@ -1,5 +1,5 @@
 /*
- * The commit of an instance whose state has readers. Before it is final, each
+ * The commit of a state with readers. Before it is final, each
  * subscriber is judged, the patch is written for each set of audiences that has
  * subscribers, and a private patch for each subscriber that joins or leaves an
  * audience, or sees an entry of its own change.

@@ -1,6 +1,6 @@
 /*
- * The views of an instance whose state has readers: the part of the state that
- * each subscriber sees. A view has the audiences that the subscriber belongs
+ * The views of a state with readers: the part of the state that each
+ * subscriber sees. A view has the audiences that the subscriber belongs
  * to, and for each map `to` an identity the identity of the subscriber. Other
  * instances have none of this.
  *
@@ -56,7 +56,7 @@ struct zkt_view_identity {
     struct zkt_identity *next;     /* while the identity is replaced */
 };
 
-/* What a subscriber sees. It exists while the contact subscribes. */
+/* The view of a subscriber. It exists while the contact subscribes. */
 struct zkt_view {
     struct zkt_attachment *attachment;
     struct zkt_node node;                 /* in views->all */

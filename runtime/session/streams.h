@@ -12,7 +12,7 @@
 
 /** Takes a message of a part, which it owns. */
 void zkt__streams_take(struct zkt_host *host, struct zkt_msg *m);
-/** Keeps the result of a call whose parts wait. Returns false if none does. */
+/** Keeps the result of a call behind its parts. Returns false if none waits. */
 bool zkt__streams_keep_result(struct zkt_host *host,
                               struct zkt_session *session,
                               const struct zkt_msg_result *result);

@@ -17,7 +17,7 @@ struct zkt_reply_memory;
 
 #define ZKT_ASK_NAME_MAX 256 /* bytes of an actorId */
 
-/* The first member of a struct of the asker, which has what finish needs. */
+/* The first member of a struct of the asker, which has the data of finish. */
 struct zkt_ask {
     struct zkt_node node; /* in a list of the asker, or of zkt_asks */
     const struct zkt_allocator *allocator;
@@ -48,7 +48,7 @@ struct zkt_asked {
 
 /**
  * Makes an ask, with copies of all that it needs, as the first member of a
- * struct of @size bytes, whose rest the caller sets, with finish. Any thread.
+ * struct of @size bytes; the caller sets the rest, and finish. Any thread.
  * Returns NULL if there is no memory.
  */
 struct zkt_ask *zkt__ask_new(const struct zkt_allocator *allocator,

@@ -118,7 +118,7 @@ struct zkt_msg {
             struct zkt_writer *text;  /* a frame in a writer, or */
             struct zkt_buffer *frame; /* a shared frame; both NULL: no memory */
             struct zkt_ask *ask;      /* has the result; NULL: a client's */
-            struct zkt_stream *stream; /* whose parts come first, or NULL */
+            struct zkt_stream *stream; /* its parts come first; or NULL */
         } result;
         struct zkt_part *part; /* of chunk, progress; m is a part of it */
         struct {
@@ -141,7 +141,7 @@ struct zkt_msg {
             struct zkt_location *location;
             const struct zkt_commit *content;
             const struct zkt_private *privates; /* for the shard */
-            /* Of the receiving shard, whose chunks come first; or NULL. */
+            /* Of the receiving shard: its chunks come first; or NULL. */
             struct zkt_stream *stream;
         } commit;
         struct zkt_msg_change {
@@ -211,7 +211,7 @@ struct zkt_commit {
      * nothing that is shared has changed. */
     struct zkt_buffer *(*patches)[ZKT_DIALECT_COUNT];
     const struct zkt_emitted *events;
-    struct zkt_stream *stream; /* of the instance: whose chunks come first */
+    struct zkt_stream *stream; /* its chunks come first; or NULL */
 };
 
 /* The states of a subscription; session/subscription.c has the transitions. */

@@ -67,7 +67,7 @@ static inline void run(uint32_t h[5], const uint32_t *w, mixer *mix, uint32_t k)
     h[4] = e;
 }
 
-/* Adds a block to the hash, whose words and constants are @w and @k. */
+/* Adds a block to the hash: its words @w, with the constants @k. */
 static inline void mix(uint32_t hash[5], const uint32_t w[80],
                        const uint32_t k[4])
 {

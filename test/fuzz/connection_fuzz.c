@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What a peer has received. */
+/* The bytes that a peer has received. */
 struct peer {
     char *text;
     size_t len;

@@ -173,7 +173,7 @@ static void test_no_address(void **state)
 }
 
 /* Handshakes of connections without an address make room for each other: a
- * Unix socket stays open to a proxy whose clients are slow. */
+ * Unix socket stays open to a proxy with slow clients. */
 static void test_no_address_makes_room(void **state)
 {
     struct failing_alloc alloc;

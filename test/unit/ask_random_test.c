@@ -68,7 +68,7 @@ static uint8_t self_of(struct zkt_call *call)
     return (uint8_t)(2 * (zkt_instance_id(call).data[0] - 'a') + hall);
 }
 
-/* ---- what handlers do ---- */
+/* ---- handlers ---- */
 
 static void reply_arrives(const struct zkt_reply *reply, const void *result,
                           void *user)

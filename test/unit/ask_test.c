@@ -121,7 +121,7 @@ static enum zkt_status tell_nonsense(struct zkt_call *call)
     return ZKT_OK;
 }
 
-/* What cannot be told makes the call fail, with the reason in the log. */
+/* A tell that cannot be made fails the call, with the reason in the log. */
 static void test_mistakes(void **state)
 {
     (void)state;

@@ -31,7 +31,7 @@ struct ping {
 
 static atomic_int pings, asks, dones;
 
-/* What only the thread of an instance accesses. */
+/* Only the thread of an instance accesses these. */
 static struct talker {
     int32_t sent[INSTANCES], received[INSTANCES];
     pthread_t thread;

@@ -913,7 +913,7 @@ static void test_earlier_values(void **state)
     with.client = zkt_cstr(b.id);
     run(&host, appoint);
     assert_snapshot(&b, "0", ",\"word\":\"new\"", "{}");
-    /* What all see may be older, and patches follow. */
+    /* The shared part may be older, and patches follow. */
     run(&host, count_up);
     assert_snapshot(&c, "1", "", "{}");
     assert_int_equal(cached(), 0);

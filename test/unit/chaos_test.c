@@ -94,7 +94,8 @@ static void advance(struct chaos *c, int64_t ms)
 
 /* ---- answers ---- */
 
-/* The caller has cancelled what is cancelled, and nothing is late too early. */
+/* Only calls that the caller has cancelled are cancelled, and none is late too
+ * early. */
 static void check_code(const struct chaos *c, const struct caller *caller,
                        long id, const char *line)
 {

@@ -550,7 +550,7 @@ static void test_chunks_do_not_pile_up(void **state)
     assert_int_equal(memory.live, 0);
 }
 
-/* Plays the server's part of a session whose connection may be lost. */
+/* Plays the server's part of a session that may lose its connection. */
 static void keep_up(struct fake *f)
 {
     for (int i = 0; i < 4; i++) {

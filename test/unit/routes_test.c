@@ -167,7 +167,7 @@ static void test_a_websocket_behind_requests(void **state)
     zkt_server_free(server);
 }
 
-/* A pipeline whose answers are not taken is not read on with. */
+/* A pipeline is not read on while its answers are not taken. */
 static void test_answers_that_are_not_taken(void **state)
 {
     const struct zkt_limits limits = { .output_high = 1000 };

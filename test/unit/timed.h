@@ -258,7 +258,7 @@ static inline const char *within(int64_t ms)
     return trace_since();
 }
 
-/* ---- what calls do ---- */
+/* ---- calls ---- */
 
 static inline void start_over(struct zkt_call *call, int64_t ms, int32_t round)
 {

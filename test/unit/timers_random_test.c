@@ -254,7 +254,7 @@ static void apply_changes(struct instance *in, int64_t now)
     forget_changes(in);
 }
 
-/* ---- what handlers do ---- */
+/* ---- handlers ---- */
 
 static int64_t due_of(const struct zkt_call *call, int i)
 {
@@ -529,7 +529,7 @@ static void spend_silent(struct instance *in, int i, int64_t now)
     model.spent++;
 }
 
-/* Returns the timer whose handler runs, as an index of names, or -1. */
+/* Returns the timer that runs, as an index of names, or -1. */
 static int fired_timer(const struct zkt_call *call)
 {
     if (strcmp(call->name, "afk") != 0) {
@@ -761,7 +761,7 @@ static void be_short(bool is)
     memory.fail_at = is ? 1 + draw(12) : 0;
 }
 
-/* What the instance tells about the changes of the model. */
+/* The reports of the instance on the changes of the model. */
 struct told {
     bool with, without; /* its timers are those with, or without them */
 };

@@ -14,7 +14,7 @@
 
 #include "timed.h"
 
-/* ---- what calls do ---- */
+/* ---- calls ---- */
 
 static enum zkt_status stop_tick(struct zkt_call *call)
 {
@@ -493,7 +493,7 @@ static void test_missing_handler(void **state)
                                    "missing"));
 }
 
-/* A deferred call whose time is over has started nothing. */
+/* A deferred call that ran out of time has started nothing. */
 static enum zkt_status start_and_wait(struct zkt_call *call)
 {
     start_over(call, 10, 1);

@@ -649,10 +649,10 @@ enum zkt_reader_kind {
     /* Those of an audience. The field is OPTIONAL or BOXED, and absent for
      * others. */
     ZKT_READER_AUDIENCE,
-    /* Each sees the entry of a map whose key is a string of the data of its
-     * connection, and no other. */
+    /* Each sees one entry of a map: its key is a string of the data of the
+     * subscriber's connection. */
     ZKT_READER_DATA,
-    /* Likewise the entry whose key is the id of its client. */
+    /* Likewise; the key is the id of the subscriber's client. */
     ZKT_READER_CLIENT
 };
 

@@ -443,8 +443,8 @@ struct zkt_server_stats {
     /* Calls and commits; patches and events that were queued, counted for each
      * receiver; hooks that failed; instances that idle_ms has ended. */
     uint64_t calls, commits, patches, events, hook_failures, evictions;
-    /* Calls that their callers have cancelled, and calls whose time, that of
-     * the caller or of the method, was over before they ended. */
+    /* Calls that their callers have cancelled, and calls that have run out of
+     * the time of the caller or of the method. */
     uint64_t cancelled, expired;
     /* Timers that run now; their handlers that failed. */
     uint64_t timers, timer_failures;
