@@ -2,7 +2,6 @@
 #include "http/response.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum {
     LINES_MAX = 256
@@ -92,78 +91,4 @@ void zkt__http_respond(const struct zkt_http_response *response,
     if (body.len > 0 && !response->omits_body) {
         send(user, body.data, body.len);
     }
-}
-
-/* ---- dates ---- */
-
-struct date {
-    int64_t year;
-    unsigned month, day; /* from 1 */
-};
-
-/* Returns the date of a day since 1970-01-01, which is not before year 0. A
- * year that begins in March has its leap day at the end, so that the lengths of
- * its months are a linear function, rounded. */
-static struct date date_of(int64_t day)
-{
-    enum {
-        ERA = 146097,  /* days in 400 years */
-        EPOCH = 719468 /* days from March 1 of year 0 */
-    };
-    const int64_t since = day + EPOCH;
-    const int64_t era = since / ERA, in_era = since % ERA;
-    const int64_t year =
-        (in_era - in_era / 1460 + in_era / 36524 - in_era / (ERA - 1)) / 365;
-    const int64_t in_year = in_era - (365 * year + year / 4 - year / 100);
-    const int64_t month = (5 * in_year + 2) / 153; /* 0 is March */
-    return (struct date){
-        .year = 400 * era + year + (month >= 10),
-        .month = (unsigned)(month < 10 ? month + 3 : month - 9),
-        .day = (unsigned)(in_year - (153 * month + 2) / 5 + 1),
-    };
-}
-
-/* Writes a text with its NUL, and returns its end. */
-static char *put_text(char *at, const char *text)
-{
-    const size_t len = strlen(text);
-    memcpy(at, text, len + 1);
-    return at + len;
-}
-
-static char *put_number(char *at, unsigned number, int digits)
-{
-    for (int i = digits - 1; i >= 0; i--, number /= 10) {
-        at[i] = (char)('0' + number % 10);
-    }
-    return at + digits;
-}
-
-void zkt__http_date(int64_t ms, char out[ZKT_HTTP_DATE_SIZE])
-{
-    static const char days[][4] = { "Thu", "Fri", "Sat", "Sun",
-                                    "Mon", "Tue", "Wed" };
-    static const char months[][4] = {
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"
-    };
-    enum {
-        DAY = 24 * 60 * 60,
-        YEARS_END = 2932897 /* the day after 9999-12-31 */
-    };
-    const int64_t seconds = ms / 1000, day = seconds / DAY;
-    const unsigned in_day = (unsigned)(seconds % DAY);
-    out[0] = '\0';
-    if (ms <= 0 || day >= YEARS_END) {
-        return;
-    }
-    const struct date date = date_of(day);
-    char *at = put_text(out, days[day % 7]);
-    at = put_number(put_text(at, ", "), date.day, 2);
-    at = put_text(put_text(at, " "), months[date.month - 1]);
-    at = put_number(put_text(at, " "), (unsigned)date.year, 4);
-    at = put_number(put_text(at, " "), in_day / 3600, 2);
-    at = put_number(put_text(at, ":"), in_day / 60 % 60, 2);
-    at = put_number(put_text(at, ":"), in_day % 60, 2);
-    (void)put_text(at, " GMT");
 }

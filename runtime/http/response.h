@@ -21,12 +21,4 @@ void zkt__http_respond(const struct zkt_http_response *response,
                        void (*send)(void *user, const void *data, size_t len),
                        void *user);
 
-/** The length of a date, with its NUL. */
-#define ZKT_HTTP_DATE_SIZE 30
-
-/** Writes a time in ms since the epoch as a date (RFC 9110, section 5.6.7); ""
- * for 0, the time of a program without a clock, and outside of the years from
- * 1970 to 9999. */
-void zkt__http_date(int64_t ms, char out[ZKT_HTTP_DATE_SIZE]);
-
 #endif

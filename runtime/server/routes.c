@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "http/date.h"
 #include "server/core.h"
 
 /* A route for GET and HEAD. */

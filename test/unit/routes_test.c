@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "http/response.h"
 #include "slow.h"
 #include "zocket/embed.h"
 
@@ -220,34 +219,6 @@ static void test_stopping(void **state)
 }
 
 /* RFC 9110, section 5.6.7. */
-static void test_dates(void **state)
-{
-    static const struct {
-        int64_t ms;
-        const char *text;
-    } table[] = {
-        { 0, "" },
-        { -1, "" },
-        { 1, "Thu, 01 Jan 1970 00:00:00 GMT" },
-        { 784111777000, "Sun, 06 Nov 1994 08:49:37 GMT" },
-        { 951782399999, "Mon, 28 Feb 2000 23:59:59 GMT" },
-        { 951782400000, "Tue, 29 Feb 2000 00:00:00 GMT" },
-        { 951868800000, "Wed, 01 Mar 2000 00:00:00 GMT" },
-        { 1709164800000, "Thu, 29 Feb 2024 00:00:00 GMT" },
-        { 1735689599000, "Tue, 31 Dec 2024 23:59:59 GMT" },
-        { 4107542400000, "Mon, 01 Mar 2100 00:00:00 GMT" },
-        { 253402300799999, "Fri, 31 Dec 9999 23:59:59 GMT" },
-        { 253402300800000, "" },
-        { INT64_MAX, "" },
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        char text[ZKT_HTTP_DATE_SIZE];
-        zkt__http_date(table[i].ms, text);
-        assert_string_equal(text, table[i].text);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,7 +227,6 @@ int main(void)
         cmocka_unit_test(test_a_websocket_behind_requests),
         cmocka_unit_test(test_answers_that_are_not_taken),
         cmocka_unit_test(test_stopping),
-        cmocka_unit_test(test_dates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
