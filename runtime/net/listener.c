@@ -61,24 +61,24 @@ static void on_readable(struct zkt_source *source, uint32_t events)
     const int64_t most = allow(listener);
     (void)events;
     for (int64_t i = 0; i < most; i++) {
-        struct sockaddr_storage peer;
+        struct zkt_accepted accepted = { .listener = listener->traits };
         if (!listener->is_open(listener->user)) {
             pause_accepting(listener);
             return;
         }
-        const int fd = zkt__socket_accept(source->fd, &peer);
-        if (fd == -EAGAIN) {
+        accepted.fd = zkt__socket_accept(source->fd, &accepted.peer);
+        if (accepted.fd == -EAGAIN) {
             return;
         }
-        if (zkt__socket_error_is_transient(fd)) {
+        if (zkt__socket_error_is_transient(accepted.fd)) {
             continue;
         }
-        if (fd < 0) {
-            pause_and_retry(listener, fd);
+        if (accepted.fd < 0) {
+            pause_and_retry(listener, accepted.fd);
             return;
         }
         listener->failing = false;
-        listener->on_accept(listener->user, fd, (struct sockaddr *)&peer);
+        listener->on_accept(listener->user, &accepted);
     }
     *listener->turns_full += most == listener->per_turn;
 }
@@ -91,6 +91,7 @@ int zkt__listener_open(struct zkt_listener *listener, struct zkt_poller *poller,
     listener->source = (struct zkt_source){ .on_ready = on_readable,
                                             .fd = socket->fd };
     listener->file = socket->file;
+    listener->traits = socket->traits;
     uv_timer_init(poller->uv, &listener->retry);
     listener->retry.data = listener;
     listener->handles = 1;

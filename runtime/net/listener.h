@@ -10,11 +10,19 @@
 #include "net/socket.h"
 #include "net/unix_socket.h"
 
+/* A connection that was accepted. */
+struct zkt_accepted {
+    int fd;
+    uint8_t listener; /* a set of enum zkt_listener_trait */
+    struct sockaddr_storage peer;
+};
+
 /* A listening socket, before and while connections are accepted from it. */
 struct zkt_listening_socket {
     int fd;
     union zkt_socket_address address;
     struct zkt_socket_file file; /* removed when the socket is closed */
+    uint8_t traits;              /* a set of enum zkt_listener_trait */
 };
 
 struct zkt_listener {
@@ -26,14 +34,15 @@ struct zkt_listener {
     int64_t allowed;  /* connections to accept in this turn */
     uint64_t batch;   /* the poller's batch in which it was last ready */
     uint32_t handles; /* handles that are not closed yet */
+    uint8_t traits;   /* a set of enum zkt_listener_trait */
     bool paused;
     bool failing;         /* accepting has failed and not succeeded since */
     uint64_t *turns_full; /* counts turns that accept per_turn connections */
     /* Returns true if another connection may be accepted. If not, the owner
      * calls resume later. */
     bool (*is_open)(void *user);
-    /* Takes ownership of @fd. */
-    void (*on_accept)(void *user, int fd, const struct sockaddr *peer);
+    /* Takes ownership of the descriptor. */
+    void (*on_accept)(void *user, const struct zkt_accepted *accepted);
     /* Reports the first of a series of failures, a libuv error; the listener
      * tries again. */
     void (*on_error)(void *user, int error);

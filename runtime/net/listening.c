@@ -25,12 +25,20 @@ static int fail(struct opening *o, int error, const char *reason)
     return error;
 }
 
+static unsigned traits_of(const union zkt_socket_address *address)
+{
+    return address->any.sa_family == AF_UNIX  ? ZKT_LISTENER_UNIX
+           : zkt__socket_is_loopback(address) ? ZKT_LISTENER_LOOPBACK
+                                              : 0;
+}
+
 /* Takes ownership of @fd, or closes it. Returns 0 or an error. */
 static int add(struct opening *o, int fd, struct zkt_socket_file file)
 {
     struct zkt_listening *listening = o->listening;
     struct zkt_listening_socket socket = { .fd = fd, .file = file };
     int error = zkt__socket_address(fd, &socket.address);
+    socket.traits = (uint8_t)traits_of(&socket.address);
     if (error == 0 && listening->count == ZKT_LISTENING_MAX) {
         error = fail(o, UV_E2BIG, "there are more than 64 sockets");
     }

@@ -89,17 +89,19 @@ void zkt__shard_driver_stop(struct zkt_shard_driver *d)
 
 /* ---- connections ---- */
 
-bool zkt__shard_driver_take(struct zkt_shard_driver *d, int fd,
-                            const struct sockaddr *peer)
+bool zkt__shard_driver_take(struct zkt_shard_driver *d,
+                            const struct zkt_accepted *accepted)
 {
+    const struct sockaddr *peer = (const struct sockaddr *)&accepted->peer;
     char text[ZKT_ADDRESS_TEXT];
     int error = UV_ENOMEM;
     zkt__socket_format_address(peer, text);
-    struct zkt_endpoint *endpoint = zkt__server_add_connection(d->server, text);
+    struct zkt_endpoint *endpoint = zkt__server_add_connection(
+        d->server, text, accepted->listener);
     if (endpoint == NULL) {
-        zkt__socket_close(fd);
+        zkt__socket_close(accepted->fd);
     } else {
-        error = zkt__loop_attach(&d->loop, fd, endpoint);
+        error = zkt__loop_attach(&d->loop, accepted->fd, endpoint);
     }
     if (error == 0) {
         zkt__loop_read_early(&d->loop, endpoint);

@@ -7,8 +7,8 @@
 #ifndef ZKT_NET_SHARD_DRIVER_H
 #define ZKT_NET_SHARD_DRIVER_H
 
+#include "net/listener.h"
 #include "net/loop.h"
-#include "net/socket.h"
 #include "server/server.h"
 
 struct zkt_shard_driver {
@@ -36,8 +36,8 @@ void zkt__shard_driver_join(struct zkt_shard_driver *driver,
  * Hands an admitted connection to the shard, on the shard's thread. Returns
  * false if that fails: the socket is closed and the reason is logged.
  */
-bool zkt__shard_driver_take(struct zkt_shard_driver *driver, int fd,
-                            const struct sockaddr *peer);
+bool zkt__shard_driver_take(struct zkt_shard_driver *driver,
+                            const struct zkt_accepted *accepted);
 
 /** Wakes the driver. May be called from any thread until the driver stops. */
 void zkt__shard_driver_wake(struct zkt_shard_driver *driver);

@@ -178,6 +178,20 @@ uint16_t zkt__socket_port(const union zkt_socket_address *address)
     }
 }
 
+bool zkt__socket_is_loopback(const union zkt_socket_address *address)
+{
+    const struct in6_addr *v6 = &address->v6.sin6_addr;
+    switch (address->any.sa_family) {
+    case AF_INET:
+        return ntohl(address->v4.sin_addr.s_addr) >> 24 == 127;
+    case AF_INET6:
+        return IN6_IS_ADDR_LOOPBACK(v6) ||
+               (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
+    default:
+        return false;
+    }
+}
+
 /* An abstract name begins with '@'. */
 static void format_path(const struct sockaddr_un *address,
                         char text[ZKT_SOCKET_URL])

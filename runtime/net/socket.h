@@ -55,6 +55,9 @@ int zkt__socket_address(int fd, union zkt_socket_address *out);
 /** Returns the port of an address, or 0 for a Unix socket. */
 uint16_t zkt__socket_port(const union zkt_socket_address *address);
 
+/** Returns true if an address is one of loopback, of IPv4 or IPv6. */
+bool zkt__socket_is_loopback(const union zkt_socket_address *address);
+
 /** Writes the URL of a listening socket, for the log: `ws://[::1]:3000`,
  * `ws+unix:///run/chat.sock`. */
 void zkt__socket_format_url(const union zkt_socket_address *address,

@@ -36,21 +36,21 @@ static bool has_room(const struct zkt_uv_server *s)
     return most == 0 || sockets < (uint64_t)most + ZKT_REFUSED_MAX;
 }
 
-static void on_accept(void *user, int fd, const struct sockaddr *peer)
+static void on_accept(void *user, const struct zkt_accepted *accepted)
 {
     struct zkt_uv_server *s = user;
     if (!has_room(s)) {
         zkt__server_limit_hits(s->driver.server)->connections++;
-        zkt__socket_close(fd);
+        zkt__socket_close(accepted->fd);
         return;
     }
     if (!zkt__server_admit(s->driver.server)) {
-        zkt__socket_close(fd);
+        zkt__socket_close(accepted->fd);
         return;
     }
-    if (!zkt__worker_threads_offer(s->workers, s->driver.loop.sockets, fd,
-                                   peer)) {
-        (void)zkt__shard_driver_take(&s->driver, fd, peer);
+    if (!zkt__worker_threads_offer(s->workers, s->driver.loop.sockets,
+                                   accepted)) {
+        (void)zkt__shard_driver_take(&s->driver, accepted);
     }
 }
 

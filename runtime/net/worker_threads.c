@@ -38,8 +38,7 @@ struct zkt_worker_threads {
 /* A socket in the queue from the listening thread. */
 struct accepted_socket {
     struct zkt_work work;
-    int fd;
-    struct sockaddr_storage peer;
+    struct zkt_accepted accepted;
 };
 
 /* ---- on a worker's thread ---- */
@@ -53,17 +52,16 @@ static void reject(struct worker *w, struct zkt_server *server, int fd)
 
 static void take_accepted(struct zkt_work *work, void *owner)
 {
-    struct accepted_socket *accepted = ZKT_CONTAINER(
-        work, struct accepted_socket, work);
+    struct accepted_socket *socket = ZKT_CONTAINER(work, struct accepted_socket,
+                                                   work);
     struct worker *w = owner;
     struct zkt_server *server = w->driver.server;
     if (atomic_load(&w->stop_requested) || zkt__server_is_stopping(server)) {
-        reject(w, server, accepted->fd);
-    } else if (!zkt__shard_driver_take(&w->driver, accepted->fd,
-                                       (struct sockaddr *)&accepted->peer)) {
+        reject(w, server, socket->accepted.fd);
+    } else if (!zkt__shard_driver_take(&w->driver, &socket->accepted)) {
         atomic_fetch_sub(&w->sockets, 1);
     }
-    zkt__release(w->workers->allocator, accepted);
+    zkt__release(w->workers->allocator, socket);
 }
 
 static void on_transport_closed(struct zkt_loop *loop)
@@ -252,7 +250,7 @@ static struct worker *find_least_loaded(struct zkt_worker_threads *workers,
 }
 
 bool zkt__worker_threads_offer(struct zkt_worker_threads *workers, uint32_t own,
-                               int fd, const struct sockaddr *peer)
+                               const struct zkt_accepted *accepted)
 {
     char text[ZKT_ADDRESS_TEXT];
     struct worker *w = find_least_loaded(workers, own);
@@ -260,20 +258,20 @@ bool zkt__worker_threads_offer(struct zkt_worker_threads *workers, uint32_t own,
         return false;
     }
     atomic_fetch_add(&w->sockets, 1);
-    struct accepted_socket *accepted = zkt__alloc(workers->allocator,
-                                                  sizeof(*accepted));
-    if (accepted == NULL) {
-        reject(w, workers->server, fd);
-        zkt__socket_format_peer(peer, text);
+    struct accepted_socket *socket = zkt__alloc(workers->allocator,
+                                                sizeof(*socket));
+    if (socket == NULL) {
+        reject(w, workers->server, accepted->fd);
+        zkt__socket_format_peer((const struct sockaddr *)&accepted->peer, text);
         zkt__server_log(workers->server, ZKT_LOG_WARNING,
                         "a connection from %s was dropped: %s", text,
                         uv_strerror(UV_ENOMEM));
         return true;
     }
-    *accepted = (struct accepted_socket){ .work.run = take_accepted, .fd = fd };
-    memcpy(&accepted->peer, peer, sizeof(accepted->peer));
+    *socket = (struct accepted_socket){ .work.run = take_accepted,
+                                        .accepted = *accepted };
     /* Cannot fail: no socket is accepted after the first queue has closed. */
-    (void)zkt__work_post(w->queue, &accepted->work);
+    (void)zkt__work_post(w->queue, &socket->work);
     return true;
 }
 

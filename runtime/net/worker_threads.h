@@ -9,8 +9,7 @@
 #ifndef ZKT_NET_WORKER_THREADS_H
 #define ZKT_NET_WORKER_THREADS_H
 
-#include <sys/socket.h>
-
+#include "net/listener.h"
 #include "server/server.h"
 
 struct zkt_worker_threads;
@@ -30,11 +29,10 @@ uint32_t zkt__worker_threads_sockets(const struct zkt_worker_threads *workers);
 /**
  * Offers an admitted socket to the threads. Returns true if a thread that has
  * fewer than @own sockets has taken it, or if it was dropped and that was
- * logged. Returns false if the caller keeps it; always for NULL. @peer stands
- * in a struct sockaddr_storage.
+ * logged. Returns false if the caller keeps it; always for NULL.
  */
 bool zkt__worker_threads_offer(struct zkt_worker_threads *workers, uint32_t own,
-                               int fd, const struct sockaddr *peer);
+                               const struct zkt_accepted *accepted);
 
 /** Returns the libuv error that has stopped a thread, or 0 if no thread has
  * failed; 0 for NULL. */

@@ -98,7 +98,8 @@ void zkt__server_cancel_admission(struct zkt_server *server)
 }
 
 struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
-                                                const char *address)
+                                                const char *address,
+                                                unsigned listener)
 {
     address = address != NULL ? address : "";
     struct zkt_connection *c = zkt__connection_new(server, address);
@@ -106,6 +107,7 @@ struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
         zkt__server_cancel_admission(server);
         return NULL;
     }
+    c->listener = (uint8_t)listener;
     if (!count_address(server, c, address)) {
         c->endpoint.ops->detach(&c->endpoint);
         return NULL;
@@ -117,7 +119,7 @@ struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
                                         const char *address)
 {
     return zkt__server_admit(server)
-               ? zkt__server_add_connection(server, address)
+               ? zkt__server_add_connection(server, address, 0)
                : NULL;
 }
 

@@ -56,6 +56,7 @@ struct zkt_connection {
     };
     uint32_t protocol_errors;
     enum zkt_stage stage : 8;
+    uint8_t listener; /* a set of enum zkt_listener_trait */
     bool input_ended; /* the peer has ended its stream */
     bool oversized;   /* has far too much output; counted by the server */
 };

@@ -71,6 +71,13 @@ void zkt__server_limit_connections(struct zkt_server *server, int64_t most);
  * enforces. */
 struct zkt_limit_counts *zkt__server_limit_hits(struct zkt_server *server);
 
+/* What a driver knows of the listener of a connection; a set. None: a listener
+ * that anybody may reach. */
+enum zkt_listener_trait {
+    ZKT_LISTENER_LOOPBACK = 1 << 0, /* bound to an address of loopback */
+    ZKT_LISTENER_UNIX = 1 << 1      /* a Unix socket */
+};
+
 /**
  * Adds a connection, in its WebSocket handshake. @address is the address of the
  * peer, borrowed for the call. Returns NULL if there is no memory or a limit is
@@ -85,10 +92,12 @@ struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
  * the socket to another. zkt__server_admit returns false if a limit is reached.
  * After true, a call of zkt__server_add_connection or of
  * zkt__server_cancel_admission has to follow, on any shard of the server.
+ * @listener is a set of enum zkt_listener_trait.
  */
 bool zkt__server_admit(struct zkt_server *server);
 struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
-                                                const char *address);
+                                                const char *address,
+                                                unsigned listener);
 /**
  * Everything was sent on a connection that closes, and the driver waits for the
  * peer to close as well: after close_ms the endpoint is aborted.

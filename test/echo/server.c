@@ -18,15 +18,14 @@ struct server {
     uint64_t turns_full; /* never read */
 };
 
-static void on_accept(void *user, int fd, const struct sockaddr *peer)
+static void on_accept(void *user, const struct zkt_accepted *accepted)
 {
     struct server *s = user;
-    (void)peer;
     struct zkt_endpoint *e = echo_accept(&s->echo);
     if (e == NULL) {
-        zkt__socket_close(fd);
+        zkt__socket_close(accepted->fd);
     } else { /* or it is detached */
-        (void)zkt__loop_attach(&s->loop, fd, e);
+        (void)zkt__loop_attach(&s->loop, accepted->fd, e);
     }
 }
 

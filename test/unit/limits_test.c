@@ -466,7 +466,7 @@ static void test_half_open_on_the_way(void **state)
     assert_int_equal(reached(server).half_open, 1); /* once, not per attempt */
     zkt__server_cancel_admission(server);
     assert_true(zkt_server_accepting(server));
-    struct wire a = { .e = zkt__server_add_connection(server, "a") };
+    struct wire a = { .e = zkt__server_add_connection(server, "a", 0) };
     zkt__server_cancel_admission(server);
     close_wire(&a);
     finish(server);
