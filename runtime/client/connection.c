@@ -478,9 +478,12 @@ static bool send_request(struct zkt_client *client)
             .fields = { w.data + target, w.len - target },
             .offered = ZKT_WS_PROTOCOL_RFC6902,
         };
-        sent = zkt__ws_init_client(
-            &client->ws, &client->ws_client, &ws_callbacks, client,
-            client->allocator, &client->ws_limits, &client->random, &opening);
+        client->ws_setup = (struct zkt_ws_setup){ &ws_callbacks,
+                                                  client->allocator,
+                                                  &client->ws_limits };
+        sent = zkt__ws_init_client(&client->ws, &client->ws_client,
+                                   &client->ws_setup, client, &client->random,
+                                   &opening);
     }
     zkt__writer_finish(&w);
     zkt__connect_clear(&client->connect);

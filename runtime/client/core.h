@@ -32,6 +32,7 @@ struct zkt_client {
     struct zkt_ws ws;
     struct zkt_ws_client ws_client;
     struct zkt_ws_limits ws_limits;
+    struct zkt_ws_setup ws_setup;
     struct zkt_send_queue queue;
     size_t unsent_control; /* control bytes since the queue was empty */
     struct zkt_buffer *spare_buffer; /* of the queue, or NULL */

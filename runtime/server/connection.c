@@ -346,7 +346,7 @@ static void on_limit(void *user, enum zkt_ws_limit limit)
     hits->body_bytes += limit == ZKT_WS_LIMIT_BODY;
 }
 
-static const struct zkt_ws_callbacks ws_callbacks = {
+const struct zkt_ws_callbacks zkt__connection_ws_callbacks = {
     .on_request = on_request,
     .on_head = on_head,
     .on_plain = on_plain,
@@ -571,8 +571,7 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server,
     c->session.peer.shard = (uint8_t)server->self;
     zkt__list_init(&c->session.contacts);
     zkt__list_append(&server->sessions.unindexed, &c->session.listed);
-    zkt__ws_init_server(&c->ws, &ws_callbacks, c, server->allocator,
-                        &server->ws_limits);
+    zkt__ws_init_server(&c->ws, &server->ws, c);
     zkt__list_append(&server->connections, &c->all);
     zkt__deadline_begin(c, ZKT_DEADLINE_HANDSHAKE);
     return c;

@@ -61,6 +61,8 @@ struct zkt_connection {
     bool oversized;   /* has far too much output; counted by the server */
 };
 
+/** The callbacks of WebSockets that their connections implement. */
+extern const struct zkt_ws_callbacks zkt__connection_ws_callbacks;
 /** The callbacks of sessions that their connections implement. */
 extern const struct zkt_session_events zkt__connection_events;
 

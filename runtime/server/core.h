@@ -30,6 +30,7 @@ struct zkt_server {
     const struct zkt_allocator *allocator;
     struct zkt_limits limits;
     struct zkt_ws_limits ws_limits;
+    struct zkt_ws_setup ws; /* of all connections */
     struct zkt_host host;
     struct zkt_sessions sessions;
     struct zkt_asks asks;

@@ -225,6 +225,8 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         .fragments = (size_t)server->limits.fragments,
         .body = (size_t)server->limits.body_bytes,
     };
+    server->ws = (struct zkt_ws_setup){ &zkt__connection_ws_callbacks,
+                                        server->allocator, &server->ws_limits };
     zkt__list_init(&server->core.dirty);
     zkt__list_init(&server->connections);
     zkt__list_init(&server->ending);

@@ -20,16 +20,12 @@ enum {
     GATHER_MIN = 1024
 };
 
-void zkt__ws_init_server(struct zkt_ws *ws,
-                         const struct zkt_ws_callbacks *callbacks, void *user,
-                         const struct zkt_allocator *allocator,
-                         const struct zkt_ws_limits *limits)
+void zkt__ws_init_server(struct zkt_ws *ws, const struct zkt_ws_setup *setup,
+                         void *user)
 {
     *ws = (struct zkt_ws){
-        .callbacks = callbacks,
+        .setup = setup,
         .user = user,
-        .allocator = allocator,
-        .limits = limits,
         .role = ZKT_WS_SERVER,
         .state = ZKT_WS_HANDSHAKE,
     };
@@ -39,14 +35,14 @@ void zkt__ws_notify_close(struct zkt_ws *ws, unsigned code, const char *reason)
 {
     if (!ws->notified) {
         ws->notified = true;
-        ws->callbacks->on_close(ws->user, code, reason);
+        ws->setup->callbacks->on_close(ws->user, code, reason);
     }
 }
 
 void zkt__ws_notify_limit(struct zkt_ws *ws, enum zkt_ws_limit limit)
 {
-    if (ws->callbacks->on_limit != NULL) {
-        ws->callbacks->on_limit(ws->user, limit);
+    if (ws->setup->callbacks->on_limit != NULL) {
+        ws->setup->callbacks->on_limit(ws->user, limit);
     }
 }
 
@@ -59,30 +55,48 @@ void zkt__ws_end(struct zkt_ws *ws, unsigned code, const char *reason)
 
 /* ---- gathering ---- */
 
+struct zkt_ws_gathered *zkt__ws_take_gathered(struct zkt_ws *ws)
+{
+    struct zkt_ws_gathered *gathered = ws->gathered;
+    ws->gathered = NULL;
+    ws->want = 0;
+    return gathered;
+}
+
 void zkt__ws_drop_gathered(struct zkt_ws *ws)
 {
-    zkt__release(ws->allocator, ws->gathered);
-    ws->gathered = NULL;
-    ws->have = ws->want = ws->capacity = 0;
+    zkt__release(ws->setup->allocator, zkt__ws_take_gathered(ws));
+}
+
+/* Returns false if there is no memory for @needed bytes. */
+static bool reserve(struct zkt_ws *ws, size_t needed)
+{
+    struct zkt_ws_gathered *gathered = ws->gathered;
+    size_t capacity = gathered != NULL ? gathered->capacity * 2 : GATHER_MIN;
+    capacity = capacity < needed ? needed : capacity;
+    gathered = zkt__resize(ws->setup->allocator, gathered,
+                           sizeof(*gathered) + capacity);
+    if (gathered == NULL) {
+        return false;
+    }
+    if (ws->gathered == NULL) {
+        *gathered = (struct zkt_ws_gathered){ .have = 0 };
+    }
+    gathered->capacity = capacity;
+    ws->gathered = gathered;
+    return true;
 }
 
 /* Grows with the received bytes, not with the length in a header. */
 bool zkt__ws_gather(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
 {
-    const size_t needed = ws->have + len + ZKT_PADDING;
-    if (needed > ws->capacity) {
-        size_t capacity = ws->capacity * 2;
-        capacity = capacity < GATHER_MIN ? GATHER_MIN : capacity;
-        capacity = capacity < needed ? needed : capacity;
-        uint8_t *grown = zkt__resize(ws->allocator, ws->gathered, capacity);
-        if (grown == NULL) {
-            return false;
-        }
-        ws->gathered = grown;
-        ws->capacity = capacity;
+    const size_t needed = zkt__ws_have(ws) + len + ZKT_PADDING;
+    if ((ws->gathered == NULL || needed > ws->gathered->capacity) &&
+        !reserve(ws, needed)) {
+        return false;
     }
-    memcpy(ws->gathered + ws->have, bytes, len);
-    ws->have += len;
+    memcpy(ws->gathered->bytes + ws->gathered->have, bytes, len);
+    ws->gathered->have += len;
     return true;
 }
 
@@ -123,7 +137,7 @@ static int read_head(const struct zkt_ws *ws, const uint8_t *at, size_t len,
     const bool shortest = value >= (extra == 8   ? 65536u
                                     : extra == 2 ? 126u
                                                  : 0u);
-    if (!shortest || value > ws->limits->message) {
+    if (!shortest || value > ws->setup->limits->message) {
         return HEAD_WSLAY;
     }
     *payload = value;
@@ -157,52 +171,51 @@ size_t zkt__ws_peek(const struct zkt_ws *ws, const uint8_t *bytes, size_t len,
  * connection. */
 static void hand_to_wslay(struct zkt_ws *ws, size_t head)
 {
-    uint8_t *gathered = ws->gathered;
-    const size_t have = ws->have;
-    if (ws->role == ZKT_WS_SERVER && have > head) {
-        zkt__ws_mask(gathered + head, gathered + head, have - head,
-                     mask_of(gathered, head), 0);
+    struct zkt_ws_gathered *gathered = zkt__ws_take_gathered(ws);
+    uint8_t *bytes = gathered->bytes;
+    if (ws->role == ZKT_WS_SERVER && gathered->have > head) {
+        zkt__ws_mask(bytes + head, bytes + head, gathered->have - head,
+                     mask_of(bytes, head), 0);
     }
-    ws->gathered = NULL;
-    ws->have = ws->want = ws->capacity = 0;
-    (void)zkt__ws_wslay_feed(ws, gathered, have);
-    zkt__release(ws->allocator, gathered);
+    (void)zkt__ws_wslay_feed(ws, bytes, gathered->have);
+    zkt__release(ws->setup->allocator, gathered);
 }
 
 static void deliver_gathered(struct zkt_ws *ws, size_t head)
 {
-    uint8_t *gathered = ws->gathered;
-    const size_t len = ws->have - head;
-    memset(gathered + ws->have, 0, ZKT_PADDING);
-    const bool binary = gathered[0] == (FIN | OPCODE_BINARY);
-    ws->gathered = NULL;
-    ws->have = ws->want = ws->capacity = 0;
+    struct zkt_ws_gathered *gathered = zkt__ws_take_gathered(ws);
+    uint8_t *bytes = gathered->bytes;
+    const size_t len = gathered->have - head;
+    memset(bytes + gathered->have, 0, ZKT_PADDING);
+    const bool binary = bytes[0] == (FIN | OPCODE_BINARY);
     ws->completed++;
-    ws->callbacks->on_message(ws->user, binary, gathered + head, len);
-    zkt__release(ws->allocator, gathered);
+    ws->setup->callbacks->on_message(ws->user, binary, bytes + head, len);
+    zkt__release(ws->setup->allocator, gathered);
 }
 
 /* Gathers more of the frame; returns the number of consumed bytes. */
 static size_t gather_more(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
 {
     uint64_t payload = 0;
-    const size_t head = (size_t)read_head(ws, ws->gathered, ws->have, &payload);
-    const size_t before = ws->have;
+    const size_t before = ws->gathered->have;
+    const size_t head = (size_t)read_head(ws, ws->gathered->bytes, before,
+                                          &payload);
     const size_t left = ws->want - before;
     const size_t taken = len < left ? len : left;
     if (!zkt__ws_gather(ws, bytes, taken)) {
         zkt__ws_close(ws, 1011, "out of memory");
         return len;
     }
-    uint8_t *added = ws->gathered + before;
+    struct zkt_ws_gathered *gathered = ws->gathered;
+    uint8_t *added = gathered->bytes + before;
     if (ws->role == ZKT_WS_SERVER) {
-        zkt__ws_mask(added, added, taken, mask_of(ws->gathered, head),
+        zkt__ws_mask(added, added, taken, mask_of(gathered->bytes, head),
                      before - head);
     }
-    const bool text = ws->gathered[0] == (FIN | OPCODE_TEXT);
-    const bool whole = ws->have == ws->want;
-    if (text && (!zkt__utf8_feed(&ws->utf8, added, taken) ||
-                 (whole && ws->utf8.need != 0))) {
+    const bool text = gathered->bytes[0] == (FIN | OPCODE_TEXT);
+    const bool whole = gathered->have == ws->want;
+    if (text && (!zkt__utf8_feed(&gathered->utf8, added, taken) ||
+                 (whole && gathered->utf8.need != 0))) {
         hand_to_wslay(ws, head);
     } else if (whole) {
         deliver_gathered(ws, head);
@@ -224,7 +237,7 @@ static bool take_whole(struct zkt_ws *ws, const uint8_t *frame, size_t head,
                        size_t len)
 {
     const bool text = frame[0] == (FIN | OPCODE_TEXT);
-    uint8_t *memory = ws->callbacks->memory(ws->user, len);
+    uint8_t *memory = ws->setup->callbacks->memory(ws->user, len);
     if (memory == NULL) {
         zkt__ws_close(ws, 1011, "out of memory");
         return true;
@@ -241,7 +254,7 @@ static bool take_whole(struct zkt_ws *ws, const uint8_t *frame, size_t head,
     }
     memset(memory + len, 0, ZKT_PADDING);
     ws->completed++;
-    ws->callbacks->on_message(ws->user, !text, memory, len);
+    ws->setup->callbacks->on_message(ws->user, !text, memory, len);
     return true;
 }
 
@@ -249,7 +262,6 @@ static bool take_whole(struct zkt_ws *ws, const uint8_t *frame, size_t head,
 static size_t begin_gathering(struct zkt_ws *ws, const uint8_t *bytes,
                               size_t head, uint64_t payload)
 {
-    ws->utf8 = (struct zkt_utf8){ 0 };
     if (!zkt__ws_gather(ws, bytes, head)) {
         zkt__ws_close(ws, 1011, "out of memory");
         return head;
@@ -334,8 +346,8 @@ size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory)
     if (ws->role == ZKT_WS_SERVER && ws->request != NULL) {
         return zkt__http_received(ws->request, memory);
     }
-    *memory = ws->capacity;
-    return ws->have;
+    *memory = ws->gathered != NULL ? ws->gathered->capacity : 0;
+    return zkt__ws_have(ws);
 }
 
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason)
@@ -374,7 +386,7 @@ void zkt__ws_control(struct zkt_ws *ws, unsigned opcode, unsigned code)
         frame[1] |= MASKED;
         zkt__ws_mask(payload, payload, frame[1] & 127, frame + 2, 0);
     }
-    ws->callbacks->send(ws->user, frame, len);
+    ws->setup->callbacks->send(ws->user, frame, len);
 }
 
 void zkt__ws_ping(struct zkt_ws *ws)
@@ -387,7 +399,7 @@ void zkt__ws_ping(struct zkt_ws *ws)
 void zkt__ws_finish(struct zkt_ws *ws)
 {
     zkt__ws_wslay_end(ws);
-    if (ws->allocator != NULL) {
+    if (ws->setup != NULL) {
         zkt__ws_drop_gathered(ws);
         zkt__ws_drop_request(ws);
     }

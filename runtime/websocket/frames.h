@@ -2,6 +2,7 @@
 #ifndef ZKT_WEBSOCKET_FRAMES_H
 #define ZKT_WEBSOCKET_FRAMES_H
 
+#include "base/utf8.h"
 #include "websocket/websocket.h"
 
 /** XORs @len bytes with the key, starting @offset bytes into it (RFC 6455,
@@ -16,8 +17,25 @@ bool zkt__ws_mask(uint8_t *to, const uint8_t *from, size_t len,
  * 0. */
 void zkt__ws_control(struct zkt_ws *ws, unsigned opcode, unsigned code);
 
+/* The bytes of a frame, or of a response, that are there. */
+struct zkt_ws_gathered {
+    size_t have, capacity;
+    struct zkt_utf8 utf8; /* of a text frame */
+    uint8_t bytes[];
+};
+
 /** Appends to the gathered bytes. Returns false if there is no memory. */
 bool zkt__ws_gather(struct zkt_ws *ws, const uint8_t *bytes, size_t len);
+
+/** Returns the number of gathered bytes. */
+static inline size_t zkt__ws_have(const struct zkt_ws *ws)
+{
+    return ws->gathered != NULL ? ws->gathered->have : 0;
+}
+
+/** Returns the gathered bytes, for the caller to release, or NULL: a callback
+ * may end the WebSocket. */
+struct zkt_ws_gathered *zkt__ws_take_gathered(struct zkt_ws *ws);
 
 /** Drops the gathered bytes. */
 void zkt__ws_drop_gathered(struct zkt_ws *ws);

@@ -167,8 +167,8 @@ static void take_refusal(struct zkt_ws *ws, struct zkt_head *h, unsigned status,
 {
     struct zkt_ws_refusal refusal = { status, reason, ZKT_STR("") };
     ws->client->body = read_refusal(h, &refusal);
-    if (ws->callbacks->on_refused != NULL) {
-        ws->callbacks->on_refused(ws->user, &refusal);
+    if (ws->setup->callbacks->on_refused != NULL) {
+        ws->setup->callbacks->on_refused(ws->user, &refusal);
     }
     if (ws->client->body == 0) {
         end_refused(ws);
@@ -178,25 +178,23 @@ static void take_refusal(struct zkt_ws *ws, struct zkt_head *h, unsigned status,
 /* Gathers the body of a refusal. Returns the number of consumed bytes. */
 static size_t take_body(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
 {
-    const size_t left = ws->client->body - ws->have;
+    const size_t left = ws->client->body - zkt__ws_have(ws);
     const size_t taken = len < left ? len : left;
     if (!zkt__ws_gather(ws, bytes, taken)) {
         zkt__ws_end(ws, 1011, "out of memory");
         return len;
     }
-    if (ws->have < ws->client->body) {
+    if (ws->gathered->have < ws->client->body) {
         return taken;
     }
-    uint8_t *body = ws->gathered;
-    const size_t size = ws->have;
-    ws->gathered = NULL;
-    ws->have = ws->want = ws->capacity = 0;
+    struct zkt_ws_gathered *body = zkt__ws_take_gathered(ws);
     ws->client->body = 0;
-    memset(body + size, 0, ZKT_PADDING);
-    if (ws->callbacks->on_refusal_body != NULL) {
-        ws->callbacks->on_refusal_body(ws->user, body, size);
+    memset(body->bytes + body->have, 0, ZKT_PADDING);
+    if (ws->setup->callbacks->on_refusal_body != NULL) {
+        ws->setup->callbacks->on_refusal_body(ws->user, body->bytes,
+                                              body->have);
     }
-    zkt__release(ws->allocator, body);
+    zkt__release(ws->setup->allocator, body);
     end_refused(ws);
     return taken;
 }
@@ -227,21 +225,19 @@ static void check_response(struct zkt_ws *ws, struct zkt_head *h)
         return;
     }
     ws->state = ZKT_WS_OPEN;
-    if (ws->callbacks->on_open != NULL) {
-        ws->callbacks->on_open(
+    if (ws->setup->callbacks->on_open != NULL) {
+        ws->setup->callbacks->on_open(
             ws->user, r.protocol.data != NULL ? ws->client->offered : "");
     }
 }
 
 bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
-                         const struct zkt_ws_callbacks *callbacks, void *user,
-                         const struct zkt_allocator *allocator,
-                         const struct zkt_ws_limits *limits,
+                         const struct zkt_ws_setup *setup, void *user,
                          struct zkt_random *random,
                          const struct zkt_ws_opening *opening)
 {
     const char *offered = opening->offered;
-    zkt__ws_init_server(ws, callbacks, user, allocator, limits);
+    zkt__ws_init_server(ws, setup, user);
     ws->role = ZKT_WS_CLIENT;
     ws->client = client;
     *client = (struct zkt_ws_client){ .random = random, .offered = offered };
@@ -252,7 +248,7 @@ bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
     client->key[zkt__base64(nonce, sizeof(nonce), client->key)] = '\0';
     const size_t size = REPLY_MAX + opening->host.len + opening->target.len +
                         opening->fields.len + strlen(offered);
-    char *request = zkt__alloc(allocator, size);
+    char *request = zkt__alloc(setup->allocator, size);
     if (request == NULL) {
         return false;
     }
@@ -264,8 +260,8 @@ bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
         ZKT_ARG(opening->target), ZKT_ARG(opening->host), client->key,
         offered[0] != '\0' ? "Sec-WebSocket-Protocol: " : "", offered,
         offered[0] != '\0' ? "\r\n" : "", ZKT_ARG(opening->fields));
-    callbacks->send(user, request, (size_t)len);
-    zkt__release(allocator, request);
+    setup->callbacks->send(user, request, (size_t)len);
+    zkt__release(setup->allocator, request);
     return true;
 }
 
@@ -295,27 +291,25 @@ size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
     if (ws->client->body > 0) {
         return take_body(ws, bytes, len);
     }
-    const size_t before = ws->have;
-    const size_t room = ws->limits->head - before;
+    const size_t before = zkt__ws_have(ws);
+    const size_t room = ws->setup->limits->head - before;
     const size_t taken = len < room ? len : room;
     if (!zkt__ws_gather(ws, bytes, taken)) {
         zkt__ws_end(ws, 1011, "out of memory");
         return len;
     }
-    const size_t end = find_end(ws->gathered, ws->have, before);
+    struct zkt_ws_gathered *gathered = ws->gathered;
+    const size_t end = find_end(gathered->bytes, gathered->have, before);
     if (end == 0) {
-        if (ws->have == ws->limits->head) {
+        if (gathered->have == ws->setup->limits->head) {
             zkt__ws_end(ws, 1002, "the server's handshake is too long");
         }
         return taken;
     }
-    /* Detached from @ws, since a callback may end the connection. */
-    uint8_t *gathered = ws->gathered;
-    struct zkt_head h = { (const char *)gathered,
-                          (const char *)gathered + end };
-    ws->gathered = NULL;
-    ws->have = ws->want = ws->capacity = 0;
+    const char *head = (const char *)gathered->bytes;
+    struct zkt_head h = { head, head + end };
+    (void)zkt__ws_take_gathered(ws);
     check_response(ws, &h);
-    zkt__release(ws->allocator, gathered);
+    zkt__release(ws->setup->allocator, gathered);
     return end - before;
 }

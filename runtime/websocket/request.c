@@ -96,7 +96,7 @@ void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
     zkt__http_respond(
         &(const struct zkt_http_response){
             .status = status, .fields = fields, .body = body, .closes = true },
-        ws->callbacks->send, ws->user);
+        ws->setup->callbacks->send, ws->user);
     zkt__ws_drop_request(ws);
     zkt__ws_end(ws, 1002, "the handshake was refused");
 }
@@ -118,7 +118,7 @@ static void send_acceptance(struct zkt_ws *ws, const struct zkt_ws_request *r,
     char reply[REPLY_MAX];
     /* It must precede the response (RFC 9110, section 7.8). */
     if (r->expects_continue) {
-        ws->callbacks->send(ws->user, proceed, sizeof(proceed) - 1);
+        ws->setup->callbacks->send(ws->user, proceed, sizeof(proceed) - 1);
     }
     size_t len = sizeof(begin) - 1;
     memcpy(reply, begin, len);
@@ -126,12 +126,12 @@ static void send_acceptance(struct zkt_ws *ws, const struct zkt_ws_request *r,
     len += ZKT_WS_ACCEPT_LEN;
     if (protocol.len > 0) {
         memcpy(reply + len, selects, sizeof(selects) - 1);
-        ws->callbacks->send(ws->user, reply, len + sizeof(selects) - 1);
-        ws->callbacks->send(ws->user, protocol.data, protocol.len);
+        ws->setup->callbacks->send(ws->user, reply, len + sizeof(selects) - 1);
+        ws->setup->callbacks->send(ws->user, protocol.data, protocol.len);
         len = 0;
     }
     memcpy(reply + len, "\r\n\r\n", 4);
-    ws->callbacks->send(ws->user, reply, len + 4);
+    ws->setup->callbacks->send(ws->user, reply, len + 4);
 }
 
 void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
@@ -145,11 +145,11 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
     send_acceptance(ws, request, protocol);
     if (ws->state == ZKT_WS_ASKED) {
         ws->state = ZKT_WS_OPEN;
-        if (ws->callbacks->on_open != NULL) {
-            ws->callbacks->on_open(ws->user, "");
+        if (ws->setup->callbacks->on_open != NULL) {
+            ws->setup->callbacks->on_open(ws->user, "");
         }
     }
-    zkt__http_reader_free(ws->allocator, reader);
+    zkt__http_reader_free(ws->setup->allocator, reader);
 }
 
 void zkt__ws_reply(struct zkt_ws *ws, struct zkt_http_response response)
@@ -161,7 +161,7 @@ void zkt__ws_reply(struct zkt_ws *ws, struct zkt_http_response response)
     zkt__http_get(ws->request, &http);
     response.omits_body = http.method == ZKT_HTTP_HEAD;
     response.closes = response.closes || !http.keeps_alive;
-    zkt__http_respond(&response, ws->callbacks->send, ws->user);
+    zkt__http_respond(&response, ws->setup->callbacks->send, ws->user);
     zkt__ws_drop_request(ws);
     ws->completed++;
     if (response.closes) {
@@ -182,7 +182,7 @@ bool zkt__ws_reads_body(const struct zkt_ws *ws)
 void zkt__ws_drop_request(struct zkt_ws *ws)
 {
     if (ws->role == ZKT_WS_SERVER) {
-        zkt__http_reader_free(ws->allocator, ws->request);
+        zkt__http_reader_free(ws->setup->allocator, ws->request);
         ws->request = NULL;
     }
 }
@@ -198,8 +198,8 @@ static void ask_for_websocket(struct zkt_ws *ws,
         return;
     }
     ws->state = ZKT_WS_ASKED;
-    if (ws->callbacks->on_request != NULL) {
-        ws->callbacks->on_request(ws->user, &request);
+    if (ws->setup->callbacks->on_request != NULL) {
+        ws->setup->callbacks->on_request(ws->user, &request);
     } else {
         zkt__ws_accept(ws, &request, ZKT_STR(""));
     }
@@ -212,7 +212,7 @@ static void ask(struct zkt_ws *ws, const struct zkt_http_request *http)
         ask_for_websocket(ws, http);
     } else {
         ws->state = ZKT_WS_ASKED;
-        ws->callbacks->on_plain(ws->user, http);
+        ws->setup->callbacks->on_plain(ws->user, http);
     }
 }
 
@@ -225,8 +225,8 @@ static bool take_head(struct zkt_ws *ws, const struct zkt_http_request *http)
     }
     const bool reads = http->method == ZKT_HTTP_GET ||
                        http->method == ZKT_HTTP_HEAD;
-    const int status = ws->callbacks->on_head != NULL
-                           ? ws->callbacks->on_head(ws->user, http)
+    const int status = ws->setup->callbacks->on_head != NULL
+                           ? ws->setup->callbacks->on_head(ws->user, http)
                        : reads ? 426
                                : 405;
     if (status != 0) {
@@ -234,7 +234,7 @@ static bool take_head(struct zkt_ws *ws, const struct zkt_http_request *http)
         return false;
     }
     if (http->expects_continue && zkt__ws_reads_body(ws)) {
-        ws->callbacks->send(ws->user, proceed, sizeof(proceed) - 1);
+        ws->setup->callbacks->send(ws->user, proceed, sizeof(proceed) - 1);
     }
     return true;
 }
@@ -255,14 +255,16 @@ size_t zkt__ws_request_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
     size_t used = 0;
     if (ws->request == NULL) {
         ws->request = zkt__http_reader_new(
-            ws->allocator,
-            (struct zkt_http_limits){ ws->limits->head, ws->limits->body });
+            ws->setup->allocator,
+            (struct zkt_http_limits){ ws->setup->limits->head,
+                                      ws->setup->limits->body });
     }
     const enum zkt_http_stage before = ws->request != NULL
                                            ? zkt__http_stage(ws->request)
                                            : ZKT_HTTP_READING_HEAD;
     if (ws->request == NULL ||
-        !zkt__http_read(ws->allocator, &ws->request, bytes, len, &used)) {
+        !zkt__http_read(ws->setup->allocator, &ws->request, bytes, len,
+                        &used)) {
         zkt__ws_end(ws, 1011, "out of memory");
         return len;
     }

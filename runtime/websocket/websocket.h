@@ -21,7 +21,6 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "base/utf8.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "zocket/types.h"
@@ -155,36 +154,42 @@ struct zkt_ws_client {
     size_t body; /* length of a refusal's body that is being read; or 0 */
 };
 
+/* The things that many WebSockets share. */
+struct zkt_ws_setup {
+    const struct zkt_ws_callbacks *callbacks;
+    const struct zkt_allocator *allocator;
+    const struct zkt_ws_limits *limits;
+};
+
+struct zkt_ws_gathered;
+
 /*
  * Kept small: an idle connection costs sizeof(struct zkt_ws) and no other
  * memory. The struct is public so that it can be embedded; its members are
  * private.
  */
 struct zkt_ws {
-    const struct zkt_ws_callbacks *callbacks;
+    const struct zkt_ws_setup *setup; /* outlives the connection */
     void *user;
-    const struct zkt_allocator *allocator;
-    const struct zkt_ws_limits *limits; /* outlives the connection */
-    struct zkt_ws_wslay *wslay;         /* the wslay context, while needed */
-    uint8_t *gathered;           /* a partial frame, or a response's head */
-    size_t have, want, capacity; /* bytes of gathered */
+    struct zkt_ws_wslay *wslay;       /* the wslay context, while needed */
+    struct zkt_ws_gathered *gathered; /* a partial frame, or a response's head;
+                                         or NULL */
+    size_t want; /* bytes of the frame; those to skip, if nothing is gathered */
     union {
         struct zkt_ws_client *client;    /* of the client role */
         struct zkt_http_reader *request; /* of the server role: the request of
                                             the handshake, or NULL */
     };
-    uint32_t completed;   /* requests, messages, control frames between them */
-    struct zkt_utf8 utf8; /* of a partial text frame */
+    uint32_t completed; /* requests, messages, control frames between them */
     uint8_t role, state;
     bool notified; /* on_close was called */
     bool paused;   /* nothing is consumed until zkt__ws_resume */
 };
 
-/** Initialises the server role; does not allocate. Borrows all pointers. */
-void zkt__ws_init_server(struct zkt_ws *ws,
-                         const struct zkt_ws_callbacks *callbacks, void *user,
-                         const struct zkt_allocator *allocator,
-                         const struct zkt_ws_limits *limits);
+/** Initialises the server role; does not allocate. Borrows @setup; @user is
+ * given to its callbacks. */
+void zkt__ws_init_server(struct zkt_ws *ws, const struct zkt_ws_setup *setup,
+                         void *user);
 
 /* The request of a client's handshake. */
 struct zkt_ws_opening {
@@ -200,9 +205,7 @@ struct zkt_ws_opening {
  * @opening for the call. Returns false if there is no memory for the request.
  */
 bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
-                         const struct zkt_ws_callbacks *callbacks, void *user,
-                         const struct zkt_allocator *allocator,
-                         const struct zkt_ws_limits *limits,
+                         const struct zkt_ws_setup *setup, void *user,
                          struct zkt_random *random,
                          const struct zkt_ws_opening *opening);
 
@@ -241,7 +244,7 @@ size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory);
  * for an open WebSocket. */
 static inline bool zkt__ws_has_partial(const struct zkt_ws *ws)
 {
-    return ws->wslay != NULL || ws->capacity > 0;
+    return ws->wslay != NULL || ws->gathered != NULL;
 }
 
 /**

@@ -60,7 +60,7 @@ static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *data,
     struct zkt_ws_wslay *adapter = user;
     (void)context;
     (void)flags;
-    adapter->ws->callbacks->send(adapter->ws->user, data, len);
+    adapter->ws->setup->callbacks->send(adapter->ws->user, data, len);
     return (ssize_t)len;
 }
 
@@ -94,7 +94,7 @@ static void on_frame_start(wslay_event_context_ptr context,
     adapter->payload = continues ? adapter->payload : 0;
     adapter->size = continues ? adapter->size + len : len;
     adapter->fragmented = !a->fin;
-    if (adapter->frames > adapter->ws->limits->fragments) {
+    if (adapter->frames > adapter->ws->setup->limits->fragments) {
         (void)wslay_event_queue_close(context, WSLAY_CODE_MESSAGE_TOO_BIG, NULL,
                                       0);
         wslay_event_shutdown_read(context);
@@ -138,10 +138,10 @@ static void on_message(wslay_event_context_ptr context,
     struct zkt_ws_wslay *adapter = user;
     struct zkt_ws *ws = adapter->ws;
     if (wslay_is_ctrl_frame(a->opcode) || ws->state != ZKT_WS_OPEN ||
-        adapter->frames > ws->limits->fragments) {
+        adapter->frames > ws->setup->limits->fragments) {
         return;
     }
-    uint8_t *memory = ws->callbacks->memory(ws->user, a->msg_length);
+    uint8_t *memory = ws->setup->callbacks->memory(ws->user, a->msg_length);
     if (memory == NULL) {
         (void)wslay_event_queue_close(context, WSLAY_CODE_INTERNAL_SERVER_ERROR,
                                       NULL, 0);
@@ -152,8 +152,8 @@ static void on_message(wslay_event_context_ptr context,
         memcpy(memory, a->msg, a->msg_length);
     }
     memset(memory + a->msg_length, 0, ZKT_PADDING);
-    ws->callbacks->on_message(ws->user, a->opcode == WSLAY_BINARY_FRAME, memory,
-                              a->msg_length);
+    ws->setup->callbacks->on_message(ws->user, a->opcode == WSLAY_BINARY_FRAME,
+                                     memory, a->msg_length);
 }
 
 static const struct wslay_event_callbacks callbacks = {
@@ -173,7 +173,7 @@ bool zkt__ws_wslay_begin(struct zkt_ws *ws)
     if (ws->wslay != NULL) {
         return true;
     }
-    struct zkt_ws_wslay *adapter = zkt__alloc_zero(ws->allocator, 1,
+    struct zkt_ws_wslay *adapter = zkt__alloc_zero(ws->setup->allocator, 1,
                                                    sizeof(struct zkt_ws_wslay));
     if (adapter == NULL) {
         zkt__ws_end(ws, 1011, "out of memory");
@@ -187,12 +187,12 @@ bool zkt__ws_wslay_begin(struct zkt_ws *ws)
                            : wslay_event_context_client_init(
                                  &adapter->context, &callbacks, adapter);
     if (failed != 0) {
-        zkt__release(ws->allocator, adapter);
+        zkt__release(ws->setup->allocator, adapter);
         zkt__ws_end(ws, 1011, "out of memory");
         return false;
     }
     wslay_event_config_set_max_recv_msg_length(adapter->context,
-                                               ws->limits->message);
+                                               ws->setup->limits->message);
     ws->wslay = adapter;
     return true;
 }
@@ -201,7 +201,7 @@ void zkt__ws_wslay_end(struct zkt_ws *ws)
 {
     if (ws->wslay != NULL) {
         wslay_event_context_free(ws->wslay->context);
-        zkt__release(ws->allocator, ws->wslay);
+        zkt__release(ws->setup->allocator, ws->wslay);
         ws->wslay = NULL;
     }
 }
@@ -209,7 +209,7 @@ void zkt__ws_wslay_end(struct zkt_ws *ws)
 size_t zkt__ws_wslay_partial(const struct zkt_ws *ws, size_t *memory)
 {
     const struct zkt_ws_wslay *adapter = ws->wslay;
-    const size_t most = ws->limits->message;
+    const size_t most = ws->setup->limits->message;
     *memory = adapter->size < most ? (size_t)adapter->size : most;
     return adapter->payload;
 }
@@ -229,7 +229,7 @@ static void report_close(struct zkt_ws *ws, unsigned code)
     const size_t len = adapter->hold[1] & 127;
     const size_t head = ws->role == ZKT_WS_SERVER ? 6 : 2;
     uint8_t payload[CLOSE_FRAME_MAX];
-    if (ws->callbacks->on_peer_status == NULL) {
+    if (ws->setup->callbacks->on_peer_status == NULL) {
         return;
     }
     memcpy(payload, adapter->hold + head, len);
@@ -238,7 +238,7 @@ static void report_close(struct zkt_ws *ws, unsigned code)
     }
     const struct zkt_str reason = { (const char *)payload + 2,
                                     len > 2 ? len - 2 : 0 };
-    ws->callbacks->on_peer_status(ws->user, code, reason);
+    ws->setup->callbacks->on_peer_status(ws->user, code, reason);
 }
 
 /* Ends the connection if the closing handshake is complete, or if wslay has
@@ -260,7 +260,8 @@ static void detect_end(struct zkt_ws *ws)
             report_close(ws, code);
         }
         if (!received && code == WSLAY_CODE_MESSAGE_TOO_BIG) {
-            zkt__ws_notify_limit(ws, ws->wslay->frames > ws->limits->fragments
+            zkt__ws_notify_limit(ws, ws->wslay->frames >
+                                             ws->setup->limits->fragments
                                          ? ZKT_WS_LIMIT_FRAGMENTS
                                          : ZKT_WS_LIMIT_MESSAGE);
         }
@@ -311,7 +312,7 @@ static bool continues_message(const struct zkt_ws_wslay *adapter)
 
 static bool message_too_long(const struct zkt_ws_wslay *adapter)
 {
-    const uint64_t most = adapter->ws->limits->message;
+    const uint64_t most = adapter->ws->setup->limits->message;
     const uint64_t before = continues_message(adapter) ? adapter->size : 0;
     const uint64_t len = payload_size(adapter);
     return len > most || before > most - len;
@@ -320,7 +321,7 @@ static bool message_too_long(const struct zkt_ws_wslay *adapter)
 static bool too_many_fragments(const struct zkt_ws_wslay *adapter)
 {
     return continues_message(adapter) &&
-           adapter->frames >= adapter->ws->limits->fragments;
+           adapter->frames >= adapter->ws->setup->limits->fragments;
 }
 
 /* Returns true if the header is invalid here (RFC 6455, sections 5.1, 5.2 and
@@ -488,7 +489,7 @@ void zkt__ws_wslay_close(struct zkt_ws *ws, unsigned code, const char *reason)
     if (ws->gathered != NULL) {
         /* The frame that is being received ends before the peer's close frame;
          * want is the number of its bytes to skip. */
-        const size_t left = ws->want - ws->have;
+        const size_t left = ws->want - ws->gathered->have;
         zkt__ws_drop_gathered(ws);
         ws->want = left;
     }

@@ -189,8 +189,7 @@ struct zkt_endpoint *echo_accept(struct echo_core *core)
     if (c == NULL) {
         return NULL;
     }
-    zkt__ws_init_server(&c->ws, &callbacks, c, &zkt__allocator_default,
-                        &core->limits);
+    zkt__ws_init_server(&c->ws, &core->setup, c);
     return &c->endpoint;
 }
 
@@ -199,8 +198,7 @@ struct zkt_endpoint *echo_connect(struct echo_core *core, struct zkt_str host,
 {
     struct echo *c = new_connection(core);
     if (c == NULL || !zkt__ws_init_client(
-                         &c->ws, &c->ws_client, &callbacks, c,
-                         &zkt__allocator_default, &core->limits, &core->random,
+                         &c->ws, &c->ws_client, &core->setup, c, &core->random,
                          &(const struct zkt_ws_opening){ .host = host,
                                                          .target = path,
                                                          .fields = ZKT_STR(""),
@@ -248,6 +246,7 @@ bool echo_init(struct echo_core *core, size_t message)
     *core = (struct echo_core){
         .core.ops = &ops,
         .limits = { .message = message, .head = 16384, .fragments = message },
+        .setup = { &callbacks, &zkt__allocator_default, &core->limits },
     };
     zkt__list_init(&core->core.dirty);
     zkt__list_init(&core->connections);

@@ -13,6 +13,7 @@ struct echo_core {
     struct zkt_core core;
     struct zkt_list connections;
     struct zkt_ws_limits limits;
+    struct zkt_ws_setup setup;
     struct zkt_random random; /* for a client's masks and keys */
     bool prints;              /* prints messages instead of returning them */
     unsigned code;            /* the close code of the last closed connection */

@@ -138,6 +138,9 @@ static void run(const uint8_t *data, size_t size, bool client, size_t cut,
         .on_refusal_body = on_refusal_body,
     };
     static const struct zkt_ws_limits limits = { 1000, 2048, 16, 64 };
+    static const struct zkt_ws_setup setup = { &callbacks,
+                                               &zkt__allocator_default,
+                                               &limits };
     static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
     struct zkt_random random;
     struct zkt_hash_key key;
@@ -147,10 +150,9 @@ static void run(const uint8_t *data, size_t size, bool client, size_t cut,
     if (!zkt__random_init(&random, &key, seed)) {
         abort();
     }
-    zkt__ws_init_server(&ws, &callbacks, h, &zkt__allocator_default, &limits);
+    zkt__ws_init_server(&ws, &setup, h);
     if (client) {
-        (void)zkt__ws_init_client(&ws, &part, &callbacks, h,
-                                  &zkt__allocator_default, &limits, &random,
+        (void)zkt__ws_init_client(&ws, &part, &setup, h, &random,
                                   &(const struct zkt_ws_opening){
                                       .host = ZKT_STR("x:80"),
                                       .target = ZKT_STR("/"),

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <wslay/wslay.h>
 
+#include "base/utf8.h"
 #include "websocket/websocket.h"
 
 enum {
@@ -132,7 +133,10 @@ static inline void our_begin(struct zkt_ws *ws, struct outcome *o,
         .head = 1024,
         .fragments = 1024,
     };
-    zkt__ws_init_server(ws, &callbacks, o, &zkt__allocator_default, &limits);
+    static const struct zkt_ws_setup setup = { &callbacks,
+                                               &zkt__allocator_default,
+                                               &limits };
+    zkt__ws_init_server(ws, &setup, o);
     o->ws = ws;
     ws->role = (uint8_t)role;
     if (role == ZKT_WS_CLIENT) {

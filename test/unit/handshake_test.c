@@ -108,6 +108,8 @@ static const struct zkt_ws_callbacks callbacks = {
     .on_close = on_close,
 };
 static const struct zkt_ws_limits limits = { 1000, 1024, 16, 64 };
+static const struct zkt_ws_setup setup = { &callbacks, &zkt__allocator_default,
+                                           &limits };
 
 static void feed(struct zkt_ws *ws, const char *text, size_t len, size_t cut)
 {
@@ -209,8 +211,7 @@ static void test_requests(void **state)
             struct zkt_ws ws;
             struct heard h = { .len = 0 };
             char expected[32];
-            zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default,
-                                &limits);
+            zkt__ws_init_server(&ws, &setup, &h);
             feed(&ws, table[i].head, strlen(table[i].head), cut);
             snprintf(expected, sizeof(expected), "HTTP/1.1 %d ",
                      table[i].status);
@@ -248,8 +249,7 @@ static void test_expectations(void **state)
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         struct zkt_ws ws;
         struct heard h = { .len = 0 };
-        zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default,
-                            &limits);
+        zkt__ws_init_server(&ws, &setup, &h);
         feed(&ws, table[i].head, strlen(table[i].head), 2048);
         if (strncmp(h.sent, table[i].answer, strlen(table[i].answer)) != 0) {
             fail_msg("request %zu: %s", i, h.sent);
@@ -277,8 +277,7 @@ static void test_empty_lines_before_a_request(void **state)
             struct zkt_ws ws;
             struct heard h = { .len = 0 };
             char expected[32];
-            zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default,
-                                &limits);
+            zkt__ws_init_server(&ws, &setup, &h);
             feed(&ws, table[i].head, strlen(table[i].head), cut);
             snprintf(expected, sizeof(expected), "HTTP/1.1 %d ",
                      table[i].status);
@@ -297,7 +296,7 @@ static void test_the_fields_of_a_426(void **state)
     struct zkt_ws ws;
     struct heard h = { .len = 0 };
     (void)state;
-    zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
+    zkt__ws_init_server(&ws, &setup, &h);
     feed(&ws, head, strlen(head), 2048);
     assert_non_null(strstr(h.sent, "\r\nUpgrade: websocket\r\n"));
     assert_non_null(strstr(h.sent, "\r\nConnection: Upgrade, close\r\n"));
@@ -318,8 +317,7 @@ static void test_bytes_after_the_head(void **state)
     for (size_t cut = 1; cut < 400; cut += 7) {
         struct zkt_ws ws;
         struct heard h = { .len = 0 };
-        zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default,
-                            &limits);
+        zkt__ws_init_server(&ws, &setup, &h);
         feed(&ws, text, sizeof(text) - 1, cut);
         assert_string_equal(h.path, "/chat");
         assert_string_equal(h.query, "room=1");
@@ -337,7 +335,7 @@ static void test_the_body_of_a_refusal(void **state)
     struct zkt_ws ws;
     struct heard h = { .len = 0 };
     (void)state;
-    zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
+    zkt__ws_init_server(&ws, &setup, &h);
     feed(&ws, head, strlen(head), 2048);
     assert_string_equal(h.sent, "HTTP/1.1 403 Forbidden\r\n"
                                 "Content-Type: text/plain\r\n"
@@ -360,8 +358,7 @@ static void test_a_later_answer(void **state)
         struct heard h = { .defers = true };
         uint8_t bytes[1024];
         size_t memory;
-        zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default,
-                            &limits);
+        zkt__ws_init_server(&ws, &setup, &h);
         memcpy(bytes, text, sizeof(text));
         assert_int_equal(zkt__ws_feed(&ws, bytes, sizeof(text) - 1), head);
         zkt__ws_resume(&ws);
@@ -395,7 +392,7 @@ static void test_a_head_that_is_too_long(void **state)
     struct zkt_ws ws;
     struct heard h = { .len = 0 };
     (void)state;
-    zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
+    zkt__ws_init_server(&ws, &setup, &h);
     feed(&ws, GET, strlen(GET), 100);
     for (int i = 0; i < 100 && h.len == 0; i++) {
         feed(&ws, "X: yyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", 32, 100);
@@ -413,7 +410,7 @@ static void open_client(struct zkt_ws *ws, struct zkt_ws_client *client,
     struct zkt_hash_key key;
     assert_true(zkt__random_init(random, &key, seed));
     assert_true(zkt__ws_init_client(
-        ws, client, &callbacks, h, &zkt__allocator_default, &limits, random,
+        ws, client, &setup, h, random,
         &(const struct zkt_ws_opening){ .host = ZKT_STR("example.com:80"),
                                         .target = ZKT_STR("/p?q"),
                                         .fields = ZKT_STR("X-A: b\r\n"),
@@ -527,7 +524,7 @@ static void test_closing(void **state)
     struct zkt_ws ws;
     struct heard h = { .len = 0 };
     (void)state;
-    zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
+    zkt__ws_init_server(&ws, &setup, &h);
     ws.state = ZKT_WS_OPEN;
     /* The limit is reached in the middle of a frame: the rest of it is
      * skipped. */
@@ -561,7 +558,9 @@ static void test_limits_and_memory(void **state)
         struct zkt_ws ws;
         struct heard h = { .len = 0 };
         failing_alloc_init(&failing, n);
-        zkt__ws_init_server(&ws, &callbacks, &h, &failing.allocator, &limits);
+        const struct zkt_ws_setup scarce = { &callbacks, &failing.allocator,
+                                             &limits };
+        zkt__ws_init_server(&ws, &scarce, &h);
         ws.state = ZKT_WS_OPEN;
         feed(&ws, over, sizeof(over) - 1, 1); /* a byte over the limit */
         assert_int_equal(h.code, n == 0 || failing.calls < n ? 1009 : 1011);
@@ -570,7 +569,7 @@ static void test_limits_and_memory(void **state)
     }
     struct zkt_ws ws;
     struct heard h = { .len = 0 };
-    zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
+    zkt__ws_init_server(&ws, &setup, &h);
     ws.state = ZKT_WS_OPEN;
     feed(&ws, piece, 6, 6);
     for (int i = 0; i < 15; i++) {

@@ -79,6 +79,8 @@ static const struct zkt_ws_callbacks callbacks = {
     .on_close = on_close,
 };
 static const struct zkt_ws_limits limits = { MESSAGE_MAX, 1024, 4, 0 };
+static const struct zkt_ws_setup setup = { &callbacks, &zkt__allocator_default,
+                                           &limits };
 
 /* ---- frames ---- */
 
@@ -623,7 +625,7 @@ static void run_row(const struct row *row, bool client, size_t cut, bool pauses)
     h.ws = &ws;
     h.pauses = pauses;
     assert_true(zkt__random_init(&random, &key, seed));
-    zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
+    zkt__ws_init_server(&ws, &setup, &h);
     ws.role = client ? ZKT_WS_CLIENT : ZKT_WS_SERVER;
     if (client) {
         ws.client = &with_random;
@@ -740,6 +742,8 @@ static void run_heads(const struct head_row *row, bool client, size_t cut)
     static struct heard h;
     static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
     struct zkt_ws_callbacks all = callbacks;
+    const struct zkt_ws_setup with_all = { &all, &zkt__allocator_default,
+                                           &limits };
     uint8_t bytes[BYTES_MAX];
     struct zkt_random random;
     struct zkt_ws_client with_random = { .random = &random };
@@ -751,7 +755,7 @@ static void run_heads(const struct head_row *row, bool client, size_t cut)
     h.limit = NO_LIMIT;
     all.on_limit = on_limit;
     assert_true(zkt__random_init(&random, &key, seed));
-    zkt__ws_init_server(&ws, &all, &h, &zkt__allocator_default, &limits);
+    zkt__ws_init_server(&ws, &with_all, &h);
     ws.role = client ? ZKT_WS_CLIENT : ZKT_WS_SERVER;
     if (client) {
         ws.client = &with_random;
@@ -788,7 +792,7 @@ static void begin_pausing(struct zkt_ws *ws, struct heard *h)
     memset(h, 0, sizeof(*h));
     h->ws = ws;
     h->pauses = true;
-    zkt__ws_init_server(ws, &callbacks, h, &zkt__allocator_default, &limits);
+    zkt__ws_init_server(ws, &setup, h);
     ws->state = ZKT_WS_OPEN;
 }
 
