@@ -40,7 +40,7 @@ static void advance_stage(struct zkt_connection *c, enum zkt_stage stage)
     if (before == ZKT_STAGE_HANDSHAKE) {
         zkt__admission_end_handshake(&server_of(c)->shards->admission,
                                      &c->handshake);
-        c->message = (struct zkt_message_period){ .before = 0 };
+        c->excess = (struct zkt_timeout){ .due = 0 };
         zkt__shards_reopen(server_of(c));
     }
 }
@@ -68,7 +68,9 @@ static void mark_ending(struct zkt_connection *c)
     if (c->stage < ZKT_STAGE_OVER) {
         advance_stage(c, ZKT_STAGE_OVER);
         zkt__deadline_begin(c, ZKT_DEADLINE_CLOSING);
-        zkt__timeout_cancel(&c->message.timeout);
+        if (c->deadlines.arrival != NULL) {
+            zkt__timeout_cancel(&c->deadlines.arrival->timeout);
+        }
     }
     c->session.open = false;
     drop_streams(c);
@@ -128,7 +130,7 @@ static inline void output_taken(struct zkt_connection *c, size_t taken)
     if (c->session.queue.count > 0) {
         zkt__deadline_output(c, taken);
     } else {
-        zkt__deadline_output_over(&c->deadlines);
+        zkt__deadline_output_over(c);
     }
 }
 
@@ -295,7 +297,7 @@ static void on_open(void *user, const char *protocol)
     c->session.open = true;
     advance_stage(c, ZKT_STAGE_OPEN);
     zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
-    if (c->deadlines.gathered > 0) {
+    if (c->deadlines.arrival != NULL) {
         zkt__deadline_heard(c); /* the head is gone */
     }
 }
@@ -403,9 +405,8 @@ static void keep_unhandled(struct zkt_connection *c, const uint8_t *bytes,
 static void bytes_received(struct zkt_connection *c)
 {
     struct zkt_deadlines *d = &c->deadlines;
-    if (zkt__ws_has_partial(&c->ws) || d->gathered > 0 ||
-        c->stage != ZKT_STAGE_OPEN ||
-        zkt__node_linked(&c->message.timeout.node)) {
+    if (zkt__ws_has_partial(&c->ws) || d->arrival != NULL ||
+        c->stage != ZKT_STAGE_OPEN) {
         zkt__deadline_heard(c);
         return;
     }

@@ -48,17 +48,18 @@ struct zkt_connection {
     struct zkt_node ending; /* in server->ending */
     struct zkt_deadlines deadlines;
     struct zkt_unhandled *unhandled; /* or NULL */
-    uint64_t oversized_since;        /* the turn when that began */
     size_t unsent;                   /* bytes of output that count */
     union {
-        struct zkt_handshake handshake;    /* in that stage */
-        struct zkt_message_period message; /* later; zeroed at first */
+        struct zkt_handshake handshake; /* in that stage */
+        struct zkt_timeout excess;      /* later: while more than output_hard is
+                                           queued; zeroed at first */
     };
     uint32_t protocol_errors;
     enum zkt_stage stage : 8;
     uint8_t listener; /* a set of enum zkt_listener_trait */
     bool input_ended; /* the peer has ended its stream */
     bool oversized;   /* has far too much output; counted by the server */
+    bool overdue;     /* it had so at the end of a turn */
 };
 
 /** The callbacks of WebSockets that their connections implement. */

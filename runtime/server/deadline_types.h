@@ -11,6 +11,8 @@
 
 #include "base/timeouts.h"
 
+struct zkt_connection;
+
 enum zkt_deadline {
 #define CONNECTION(name, limit, extended, bounded, end) ZKT_DEADLINE_##name,
 #include "server/deadlines.def"
@@ -24,23 +26,26 @@ struct zkt_window {
     size_t most; /* bytes queued at its begin */
 };
 
-/* A period in which a message that has begun has to make progress. */
-struct zkt_message_period {
-    struct zkt_timeout timeout;
-    size_t before; /* bytes of the message at its begin */
+/* The incomplete message or request of a connection. A message that has begun
+ * has to make progress in a period. */
+struct zkt_arrival {
+    struct zkt_connection *connection;
+    struct zkt_node node;       /* in server->gathering */
+    size_t memory;              /* of the message */
+    struct zkt_timeout timeout; /* of a message; the phase times a body */
+    size_t before;              /* bytes of the message or body at the begin of
+                                   its period */
 };
 
 /* A connection's other deadlines. */
 struct zkt_deadlines {
     struct zkt_timeout phase; /* of a FIXED or a HEARD row, or of BODY */
-    size_t before;            /* bytes of a body at the begin of its period */
     struct zkt_window output;
-    struct zkt_timeout excess; /* while more than output_hard is queued */
-    size_t gathered;           /* memory of messages that are incomplete */
-    struct zkt_node node;      /* in server->gathering, unless that is 0 */
+    struct zkt_arrival *arrival; /* NULL: nothing is incomplete */
     uint32_t completed; /* complete messages and requests at the last read */
     enum zkt_deadline row : 8; /* of the phase */
-    bool paused; /* reading has stopped in the period of the message */
+    bool paused;  /* reading has stopped in the period of the message */
+    bool exceeds; /* the time of too much output runs: connection->excess */
 };
 
 #endif

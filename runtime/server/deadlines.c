@@ -58,32 +58,62 @@ static bool is_armed(const struct zkt_timeout *timeout)
 
 /* ---- incomplete messages ---- */
 
-static void set_gathered(struct zkt_connection *c, size_t bytes)
+/* Nothing of a message is incomplete any more. */
+static void end_arrival(struct zkt_connection *c)
 {
     struct zkt_server *server = server_of(c);
-    struct zkt_deadlines *d = &c->deadlines;
-    server->host.stats.gathered += bytes - d->gathered;
-    d->gathered = bytes;
-    if (bytes == 0) {
-        zkt__node_unlink(&d->node);
-    } else if (!zkt__node_linked(&d->node)) {
-        zkt__list_append(&server->gathering, &d->node);
+    struct zkt_arrival *arrival = c->deadlines.arrival;
+    if (arrival != NULL) {
+        c->deadlines.arrival = NULL;
+        server->host.stats.gathered -= arrival->memory;
+        zkt__node_unlink(&arrival->node);
+        zkt__timeout_cancel(&arrival->timeout);
+        zkt__release(server->allocator, arrival);
     }
+}
+
+/* Returns the arrival of a connection with an incomplete message, or NULL if
+ * there is no memory. */
+static struct zkt_arrival *get_arrival(struct zkt_connection *c)
+{
+    struct zkt_server *server = server_of(c);
+    struct zkt_arrival **arrival = &c->deadlines.arrival;
+    if (*arrival == NULL) {
+        *arrival = zkt__alloc_zero(server->allocator, 1, sizeof(**arrival));
+        if (*arrival != NULL) {
+            (*arrival)->connection = c;
+            zkt__list_append(&server->gathering, &(*arrival)->node);
+        }
+    }
+    return *arrival;
+}
+
+/* An incomplete message takes that much memory. Returns false, with the
+ * connection about to end, if there is no memory to note it. */
+static bool set_gathered(struct zkt_connection *c, size_t memory)
+{
+    struct zkt_arrival *arrival = get_arrival(c);
+    if (arrival == NULL) {
+        zkt__connection_close(c, 1011, "out of memory");
+        return false;
+    }
+    server_of(c)->host.stats.gathered += memory - arrival->memory;
+    arrival->memory = memory;
+    return true;
 }
 
 static struct zkt_connection *find_largest(const struct zkt_server *server)
 {
-    struct zkt_connection *largest = NULL;
+    const struct zkt_arrival *largest = NULL;
     for (struct zkt_node *n = zkt__list_first(&server->gathering); n != NULL;
          n = zkt__list_after(&server->gathering, n)) {
-        struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection,
-                                                 deadlines.node);
-        if (largest == NULL ||
-            c->deadlines.gathered > largest->deadlines.gathered) {
-            largest = c;
+        const struct zkt_arrival *arrival = ZKT_CONTAINER(n, struct zkt_arrival,
+                                                          node);
+        if (largest == NULL || arrival->memory > largest->memory) {
+            largest = arrival;
         }
     }
-    return largest;
+    return largest->connection;
 }
 
 /* Closes the connections that have gathered most while all are over the share
@@ -94,7 +124,7 @@ static void enforce_gathered_bytes(struct zkt_server *server)
                                         server->limits.gathered_bytes);
     while (server->host.stats.gathered > most) {
         struct zkt_connection *c = find_largest(server);
-        set_gathered(c, 0);
+        end_arrival(c);
         server->host.stats.limit_hits.gathered_bytes++;
         if (c->stage < ZKT_STAGE_OPEN) {
             zkt__connection_drop(c);
@@ -121,22 +151,24 @@ static void break_silence(struct zkt_connection *c, bool dribbles)
 /* Begins a period of a message with @before received bytes. */
 static void begin_message(struct zkt_connection *c, size_t before)
 {
-    zkt__deadline_arm(server_of(c), ZKT_DEADLINE_MESSAGE, &c->message.timeout);
-    c->message.before = before;
+    struct zkt_arrival *arrival = c->deadlines.arrival;
+    zkt__deadline_arm(server_of(c), ZKT_DEADLINE_MESSAGE, &arrival->timeout);
+    arrival->before = before;
     c->deadlines.paused = !c->endpoint.reading;
 }
 
+/* @partial bytes of a message have arrived; 0: none is incomplete. */
 static void follow_message(struct zkt_connection *c, size_t partial)
 {
-    struct zkt_timeout *message = &c->message.timeout;
+    const struct zkt_arrival *arrival = c->deadlines.arrival;
     const bool completed = c->ws.completed != c->deadlines.completed;
-    const bool goes_on = partial > 0 && !completed && is_armed(message);
+    const bool goes_on = partial > 0 && !completed &&
+                         is_armed(&arrival->timeout);
     c->deadlines.completed = c->ws.completed;
     break_silence(c, goes_on);
-    if (partial == 0) {
-        zkt__timeout_cancel(message);
-    } else if (!goes_on || is_progress(server_of(c), ZKT_DEADLINE_MESSAGE,
-                                       partial - c->message.before)) {
+    if (partial > 0 &&
+        (!goes_on || is_progress(server_of(c), ZKT_DEADLINE_MESSAGE,
+                                 partial - arrival->before))) {
         begin_message(c, partial);
     }
 }
@@ -145,7 +177,7 @@ static void follow_message(struct zkt_connection *c, size_t partial)
 
 static void begin_body(struct zkt_connection *c, size_t received)
 {
-    c->deadlines.before = received;
+    c->deadlines.arrival->before = received;
     zkt__deadline_begin(c, ZKT_DEADLINE_BODY);
 }
 
@@ -160,7 +192,7 @@ static void follow_request(struct zkt_connection *c, size_t received)
     if (zkt__ws_reads_body(&c->ws)) {
         if (before != ZKT_DEADLINE_BODY || answered ||
             is_progress(server_of(c), ZKT_DEADLINE_BODY,
-                        received - d->before)) {
+                        received - d->arrival->before)) {
             begin_body(c, received);
         }
     } else if (received == 0 && c->stage == ZKT_STAGE_HTTP) {
@@ -176,7 +208,11 @@ void zkt__deadline_heard(struct zkt_connection *c)
 {
     size_t memory;
     const size_t partial = zkt__ws_partial(&c->ws, &memory);
-    set_gathered(c, c->stage < ZKT_STAGE_OVER ? memory : 0);
+    if (partial + memory == 0 || c->stage >= ZKT_STAGE_OVER) {
+        end_arrival(c);
+    } else if (!set_gathered(c, memory)) {
+        return;
+    }
     if (c->stage == ZKT_STAGE_OPEN) {
         follow_message(c, partial);
     } else if (c->stage < ZKT_STAGE_OPEN) {
@@ -207,12 +243,12 @@ static void message_timed_out(struct zkt_connection *c)
 static void follow_excess(struct zkt_connection *c)
 {
     struct zkt_server *server = server_of(c);
-    struct zkt_timeout *excess = &c->deadlines.excess;
     if (zkt__queue_behind(&c->session.queue) <=
         (size_t)server->limits.output_hard) {
-        zkt__timeout_cancel(excess);
-    } else if (!is_armed(excess)) {
-        zkt__deadline_arm(server, ZKT_DEADLINE_EXCESS, excess);
+        zkt__deadline_excess_over(c);
+    } else if (!c->deadlines.exceeds && c->stage > ZKT_STAGE_HANDSHAKE) {
+        c->deadlines.exceeds = true;
+        zkt__deadline_arm(server, ZKT_DEADLINE_EXCESS, &c->excess);
     }
 }
 
@@ -220,7 +256,7 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
 {
     struct zkt_window *output = &c->deadlines.output;
     if (c->session.queue.count == 0) {
-        zkt__deadline_output_over(&c->deadlines);
+        zkt__deadline_output_over(c);
         return;
     }
     output->done += taken;
@@ -280,7 +316,7 @@ static void body_timed_out(struct zkt_connection *c)
         return;
     }
     hits->body_ms++;
-    hits->progress_rate += received > c->deadlines.before;
+    hits->progress_rate += received > c->deadlines.arrival->before;
     zkt__connection_refuse(c, 408);
 }
 
@@ -315,6 +351,7 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
         output_timed_out(c);
         break;
     case ZKT_DEADLINE_EXCESS:
+        c->deadlines.exceeds = false;
         hits->output_hard++;
         hits->output_hard_ms++;
         zkt__connection_close(c, 1013, "too slow");
@@ -339,12 +376,12 @@ static struct zkt_connection *connection_of(struct zkt_timeout *due,
                                             enum zkt_deadline row)
 {
     return row == ZKT_DEADLINE_MESSAGE
-               ? ZKT_CONTAINER(due, struct zkt_connection, message.timeout)
+               ? ZKT_CONTAINER(due, struct zkt_arrival, timeout)->connection
            : row == ZKT_DEADLINE_OUTPUT
                ? ZKT_CONTAINER(due, struct zkt_connection,
                                deadlines.output.timeout)
            : row == ZKT_DEADLINE_EXCESS
-               ? ZKT_CONTAINER(due, struct zkt_connection, deadlines.excess)
+               ? ZKT_CONTAINER(due, struct zkt_connection, excess)
                : ZKT_CONTAINER(due, struct zkt_connection, deadlines.phase);
 }
 
@@ -380,8 +417,6 @@ void zkt__deadlines_expire(struct zkt_server *server)
 void zkt__deadlines_cancel(struct zkt_connection *c)
 {
     zkt__timeout_cancel(&c->deadlines.phase);
-    zkt__timeout_cancel(&c->message.timeout);
-    zkt__timeout_cancel(&c->deadlines.output.timeout);
-    zkt__timeout_cancel(&c->deadlines.excess);
-    set_gathered(c, 0);
+    zkt__deadline_output_over(c);
+    end_arrival(c);
 }

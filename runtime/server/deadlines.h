@@ -27,11 +27,19 @@ static inline bool zkt__deadline_output_runs(const struct zkt_deadlines *d)
 {
     return zkt__node_linked(&d->output.timeout.node);
 }
-/** No output waits. */
-static inline void zkt__deadline_output_over(struct zkt_deadlines *d)
+/** Ends the time of too much output, if it runs. */
+static inline void zkt__deadline_excess_over(struct zkt_connection *c)
 {
-    zkt__timeout_cancel(&d->output.timeout);
-    zkt__timeout_cancel(&d->excess);
+    if (c->deadlines.exceeds) {
+        c->deadlines.exceeds = false;
+        zkt__timeout_cancel(&c->excess);
+    }
+}
+/** No output waits. */
+static inline void zkt__deadline_output_over(struct zkt_connection *c)
+{
+    zkt__timeout_cancel(&c->deadlines.output.timeout);
+    zkt__deadline_excess_over(c);
 }
 /** Cancels all deadlines of @c. */
 void zkt__deadlines_cancel(struct zkt_connection *c);

@@ -39,7 +39,7 @@ static void set_oversized(struct zkt_connection *c, bool oversized)
         return;
     }
     c->oversized = oversized;
-    c->oversized_since = server->turn;
+    c->overdue = false;
     server->oversized += oversized ? 1 : (uint32_t)-1;
 }
 
@@ -95,11 +95,12 @@ static void close_oversized(struct zkt_server *server)
         struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection,
                                                  deadlines.output.timeout.node);
         n = zkt__list_after(waiting, n);
-        if (c->oversized && c->oversized_since != server->turn) {
+        if (c->overdue) {
             set_oversized(c, false);
             server->host.stats.limit_hits.output_hard++;
             zkt__connection_close(c, 1013, "too slow");
         }
+        c->overdue = c->oversized;
     }
 }
 
