@@ -40,8 +40,11 @@ static void advance_stage(struct zkt_connection *c, enum zkt_stage stage)
     if (before == ZKT_STAGE_HANDSHAKE) {
         zkt__admission_end_handshake(&server_of(c)->shards->admission,
                                      &c->handshake);
-        c->excess = (struct zkt_timeout){ .due = 0 };
         zkt__shards_reopen(server_of(c));
+    }
+    if (before < ZKT_STAGE_OVER && stage >= ZKT_STAGE_OVER) {
+        zkt__deadline_excess_over(c);
+        c->ending = (struct zkt_node){ 0 };
     }
 }
 

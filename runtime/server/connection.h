@@ -44,15 +44,15 @@ struct zkt_connection {
     struct zkt_endpoint endpoint;
     struct zkt_ws ws;
     struct zkt_session session;
-    struct zkt_node all;    /* in server->connections */
-    struct zkt_node ending; /* in server->ending */
+    struct zkt_node all; /* in server->connections */
     struct zkt_deadlines deadlines;
     struct zkt_unhandled *unhandled; /* or NULL */
     size_t unsent;                   /* bytes of output that count */
     union {
         struct zkt_handshake handshake; /* in that stage */
-        struct zkt_timeout excess;      /* later: while more than output_hard is
-                                           queued; zeroed at first */
+        struct zkt_timeout excess; /* until it is over: the time of more output
+                                      than output_hard, if deadlines.exceeds */
+        struct zkt_node ending;    /* then: in server->ending */
     };
     uint32_t protocol_errors;
     enum zkt_stage stage : 8;

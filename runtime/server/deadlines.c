@@ -246,8 +246,10 @@ static void follow_excess(struct zkt_connection *c)
     if (zkt__queue_behind(&c->session.queue) <=
         (size_t)server->limits.output_hard) {
         zkt__deadline_excess_over(c);
-    } else if (!c->deadlines.exceeds && c->stage > ZKT_STAGE_HANDSHAKE) {
+    } else if (!c->deadlines.exceeds && c->stage > ZKT_STAGE_HANDSHAKE &&
+               c->stage < ZKT_STAGE_OVER) {
         c->deadlines.exceeds = true;
+        c->excess = (struct zkt_timeout){ .due = 0 };
         zkt__deadline_arm(server, ZKT_DEADLINE_EXCESS, &c->excess);
     }
 }
