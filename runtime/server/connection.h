@@ -56,10 +56,10 @@ struct zkt_connection {
     };
     uint32_t protocol_errors;
     enum zkt_stage stage : 8;
-    uint8_t listener; /* a set of enum zkt_listener_trait */
-    bool input_ended; /* the peer has ended its stream */
-    bool oversized;   /* has far too much output; counted by the server */
-    bool overdue;     /* it had so at the end of a turn */
+    uint8_t listener;   /* a set of enum zkt_listener_trait */
+    bool input_ended;   /* the peer has ended its stream */
+    bool oversized : 1; /* has far too much output; counted by the server */
+    bool overdue : 1;   /* it had so at the end of a turn */
 };
 
 /** The callbacks of WebSockets that their connections implement. */
