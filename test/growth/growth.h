@@ -39,6 +39,7 @@ void growth_audience(void);
 void growth_client(void);
 void growth_codec(void);
 void growth_envelope(void);
+void growth_files(void);
 void growth_http(void);
 void growth_request(void);
 void growth_server(void);
