@@ -23,6 +23,7 @@
 //   <!-- test: excerpt of chat.zkt -->   c: part of a generated header
 //   <!-- test: excerpt of zocket -->     c: part of a header of the runtime
 //   <!-- test: excerpt of FOLDER/FILE -->        c: part of that file
+//   <!-- test: excerpt of chat.zkt -->   ts: part of the generated module
 //   <!-- test: frames with NAME -->      text: sent to a program of the page
 //   <!-- test: output FOLDER/FILE -->    text: lines of that file, in its order
 //   <!-- test: exit N -->                console: the exit status of the last command
@@ -99,7 +100,7 @@ class Page {
     }
     fs.mkdirSync(folder, { recursive: true });
     await run(zocketc, [
-      "--c-server", folder, "--c-client", folder, this.file(name),
+      "--c-server", folder, "--c-client", folder, "--ts", folder, this.file(name),
     ]);
     return folder;
   }
@@ -226,17 +227,17 @@ function flat(text) {
 }
 
 /** Returns the files that may contain an excerpt. */
-async function filesOf(page, name) {
+async function filesOf(page, name, ending) {
   if (name.includes("/")) return [path.join(root, name)];
   const folder = name === "zocket" ? path.join(headers, "zocket")
                                    : await page.generated(name);
-  return fs.readdirSync(folder).filter((f) => f.endsWith(".h"))
+  return fs.readdirSync(folder).filter((f) => f.endsWith(ending))
     .map((f) => path.join(folder, f));
 }
 
-/** Of headers only the declarations are compared, of a file all of it. */
-async function checkExcerpt(page, listing, name) {
-  const files = await filesOf(page, name);
+/** Of generated files only the declarations are compared, of others all. */
+async function checkExcerpt(page, listing, name, ending = ".h") {
+  const files = await filesOf(page, name, ending);
   const kept = (text) => flat(name.includes("/")
     ? text : text.replaceAll(/\/\*[^]*?\*\//g, ""));
   const all = kept(files.map((f) => fs.readFileSync(f, "utf8")).join("\n"));
@@ -293,6 +294,14 @@ async function checkProgram(page, listing, kind, names, schema) {
   if (kind === "runs") {
     await run(program, [], { timeout: PATIENCE_MS });
   }
+}
+
+// ---- TypeScript ----
+
+async function checkModule(page, listing) {
+  const m = /^excerpt of (\S+)$/.exec(listing.mark);
+  if (!m) unknown(listing);
+  await checkExcerpt(page, listing, m[1], ".gen.ts");
 }
 
 // ---- commands ----
@@ -400,6 +409,7 @@ const checks = {
   sh: checkShell,
   json: checkJson,
   js: checkScript,
+  ts: checkModule,
   text: checkText,
   ini: checkUnit,
   nginx: checkNginx,

@@ -13,6 +13,7 @@
 #include "format/format.h"
 #include "output_c/wrap.h"
 #include "output_markdown/markdown.h"
+#include "output_ts/ts.h"
 #include "syntax/parse.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -92,9 +93,10 @@ static const struct json_value *run(struct arena *arena, const char *path,
         __builtin_trap();
     }
     check_templates(checked.model);
-    struct text_buffer reference = { 0 };
-    markdown_render(arena, checked.schema, &reference);
-    text_buffer_finish(&reference);
+    struct text_buffer other = { 0 };
+    markdown_render(arena, checked.schema, &other);
+    ts_render(arena, checked.schema, &other);
+    text_buffer_finish(&other);
     return value;
 }
 

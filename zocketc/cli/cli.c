@@ -55,12 +55,13 @@ const struct cli_option cli_options[] = {
       COMPILE,                                                                 \
       offsetof(struct cli, outputs[CLI_OUTPUT_##symbol]) },
 #define C_FILE(...)
+#define FOLDER_FILE(...)
 #define PATH_FILE(...)
 #include "cli/outputs.def"
 #undef OUTPUT
 #undef C_FILE
+#undef FOLDER_FILE
 #undef PATH_FILE
-    { "--ts", "DIR", NULL, NULL, CLI_RESERVED, COMPILE, 0 },
     { "--depfile", "FILE", "write what was read, in the syntax of make",
       "write a rule in the syntax of make: what is written depends on the "
       "schema and on everything that it imports",
@@ -128,10 +129,12 @@ const size_t cli_option_count = OPTION_COUNT;
 static const bool is_in_folder[CLI_OUTPUT_COUNT] = {
 #define OUTPUT(symbol, option, argument, ...) [CLI_OUTPUT_##symbol] = argument,
 #define C_FILE(...)
+#define FOLDER_FILE(...)
 #define PATH_FILE(...)
 #include "cli/outputs.def"
 #undef OUTPUT
 #undef C_FILE
+#undef FOLDER_FILE
 #undef PATH_FILE
 };
 
@@ -334,10 +337,6 @@ bool cli_parse(struct arena *arena, struct cli *cli, int argc, char **argv)
         const struct cli_option *option = find(word, &value);
         if (option == NULL) {
             return unknown_option(arena, cli, word);
-        }
-        if (option->kind == CLI_RESERVED) {
-            fprintf(stderr, "zocketc: %s is not supported yet\n", option->name);
-            return false;
         }
         used[count++] = option;
         if (option->kind == CLI_OPTIONAL && value == NULL) {

@@ -30,8 +30,7 @@ enum cli_kind {
     CLI_FLAG,     /* bool */
     CLI_TEXT,     /* const char *; the last counts */
     CLI_OPTIONAL, /* like it; the value only behind '=' */
-    CLI_LIST,     /* struct cli_words */
-    CLI_RESERVED  /* known, and not supported yet */
+    CLI_LIST      /* struct cli_words */
 };
 
 struct cli_option {
@@ -49,10 +48,12 @@ struct cli_option {
 enum cli_output {
 #define OUTPUT(symbol, ...) CLI_OUTPUT_##symbol,
 #define C_FILE(...)
+#define FOLDER_FILE(...)
 #define PATH_FILE(...)
 #include "cli/outputs.def"
 #undef OUTPUT
 #undef C_FILE
+#undef FOLDER_FILE
 #undef PATH_FILE
     CLI_OUTPUT_COUNT
 };

@@ -10,12 +10,14 @@
 #include "c/templates.h"
 #include "output_c/wrap.h"
 #include "output_markdown/markdown.h"
+#include "output_ts/ts.h"
 
 /* A file: of a template, or of a renderer. */
 struct file {
     enum cli_output output;
     const char *ending; /* NULL: the option is its path */
     void (*emit)(struct text_buffer *out, const struct model *model);
+    /* Makes it where there is no template. */
     void (*render)(struct arena *arena, const struct checked *checked,
                    struct text_buffer *out);
 };
@@ -32,15 +34,24 @@ static void render_markdown(struct arena *arena, const struct checked *checked,
     markdown_render(arena, checked->schema, out);
 }
 
+static void render_ts(struct arena *arena, const struct checked *checked,
+                      struct text_buffer *out)
+{
+    ts_render(arena, checked->schema, out);
+}
+
 static const struct file files[] = {
 #define OUTPUT(symbol, option, argument, help, text)
 #define C_FILE(symbol, ending, template)                                       \
     { CLI_OUTPUT_##symbol, ending, template, NULL },
+#define FOLDER_FILE(symbol, ending, renderer)                                  \
+    { CLI_OUTPUT_##symbol, ending, NULL, renderer },
 #define PATH_FILE(symbol, renderer)                                            \
     { CLI_OUTPUT_##symbol, NULL, NULL, renderer },
 #include "cli/outputs.def"
 #undef OUTPUT
 #undef C_FILE
+#undef FOLDER_FILE
 #undef PATH_FILE
 };
 
