@@ -35,6 +35,7 @@ struct zkt_http_reader {
     char last;          /* the byte before that; 0: content */
     uint8_t method, minor;
     uint8_t stage;
+    uint8_t cors;        /* enum zkt_http_cors */
     bool begins_with_cr; /* and nothing else is received */
     bool expects_continue, asks_websocket, keeps_alive;
     uint16_t status; /* of the refusal, or 0 */

@@ -29,6 +29,7 @@
     X(WS_KEY, "Sec-WebSocket-Key", ONE)                                        \
     X(WS_PROTOCOL, "Sec-WebSocket-Protocol", LIST)                             \
     X(ORIGIN, "Origin", ONE)                                                   \
+    X(SEC_FETCH_SITE, "Sec-Fetch-Site", LIST)                                  \
     X(EXPECT, "Expect", LIST)                                                  \
     X(TRANSFER_ENCODING, "Transfer-Encoding", ONE)
 
@@ -102,6 +103,19 @@ bool zkt__http_read(const struct zkt_allocator *allocator,
                     struct zkt_http_reader **reader, const uint8_t *bytes,
                     size_t len, size_t *used);
 
+/* The fields of an answer that tell a browser who may read it (Fetch, section
+ * 3.3). */
+enum zkt_http_cors {
+    ZKT_HTTP_CORS_ABSENT, /* the request was not judged: no field */
+    ZKT_HTTP_CORS_NONE,   /* pages of the same origin: only Vary */
+    ZKT_HTTP_CORS_ORIGIN, /* also those of its Origin, with their cookies */
+    ZKT_HTTP_CORS_ALL     /* all pages, without cookies */
+};
+
+/** Decides on those of the answer to a request. */
+void zkt__http_set_cors(struct zkt_http_reader *reader,
+                        enum zkt_http_cors cors);
+
 enum zkt_http_stage zkt__http_stage(const struct zkt_http_reader *reader);
 /** Returns the status of a request that is refused, from 400 to 599. */
 int zkt__http_refusal(const struct zkt_http_reader *reader);
@@ -122,6 +136,10 @@ struct zkt_str zkt__http_value(const struct zkt_http_request *request,
 void zkt__http_each_line(const struct zkt_http_request *request,
                          enum zkt_http_field field,
                          bool (*take)(void *to, struct zkt_str line), void *to);
+
+/** Returns the value of the first of @fields with that name; data NULL:
+ * absent. */
+struct zkt_str zkt__http_find_field(struct zkt_str fields, const char *name);
 
 /** Returns true if the list @field has the item @word, in any case. */
 bool zkt__http_has(const struct zkt_http_request *request,

@@ -8,10 +8,14 @@
 
 #include "zocket/types.h"
 
+struct zkt_http_reader;
+
 struct zkt_http_response {
+    const struct zkt_http_reader
+        *to;               /* the request; NULL: it is not complete */
     int status;            /* 200 to 599 */
     struct zkt_str fields; /* lines, each with its CR LF; or "" */
-    struct zkt_str body;
+    struct zkt_str body;   /* "" for 204 */
     bool omits_body; /* the answer to HEAD has the length of the body alone */
     bool closes;     /* the connection ends behind it */
 };

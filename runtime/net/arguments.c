@@ -48,7 +48,8 @@ struct settings {
 
 /* Options with a value that are no limits, after the one without. */
 static const char *const others[] = {
-    "help", "allow_origins", "host", "listen", "port", "socket_mode", "threads",
+    "help", "allow_origins", "host",        "listen",
+    "port", "server_names",  "socket_mode", "threads",
 };
 
 enum {
@@ -85,8 +86,9 @@ static void print_help(const char *program)
            "fd:N, systemd\n"
            "  --socket-mode MODE      of Unix sockets, octal (600)\n"
            "  --threads N             that share the work, at most %d (1)\n"
-           "  --allow-origins LIST    of pages that may connect; "
+           "  --allow-origins LIST    of pages that may send requests; "
            "*.example.org, *\n"
+           "  --server-names LIST     that requests may name as their host\n"
            "  --help\n"
            "the same in the environment: ZOCKET_PORT, ZOCKET_MESSAGE_BYTES\n"
            "limits, with what happens when one is reached:\n",
@@ -270,6 +272,16 @@ static void print_unknown(const char *argument)
 /* The longest name of an option or a variable, with its zero. */
 #define NAME_SIZE 64
 
+/* Returns the member of an option that is a text, or NULL. */
+static const char **text_of(struct zkt_serve_options *options,
+                            const char *option)
+{
+    return strcmp(option, "allow_origins") == 0  ? &options->allow_origins
+           : strcmp(option, "server_names") == 0 ? &options->server_names
+           : strcmp(option, "host") == 0         ? &options->host
+                                                 : NULL;
+}
+
 /* Takes a limit, or @option if @limit is NULL; @name is the argument or
  * variable of @value. Returns false after printing an error. */
 static bool take(struct settings *settings, const struct argument *limit,
@@ -288,15 +300,13 @@ static bool take(struct settings *settings, const struct argument *limit,
     if (strcmp(option, "threads") == 0) {
         return take_threads(options, name, value);
     }
-    if (strcmp(option, "allow_origins") == 0) {
-        options->allow_origins = value;
-        return true;
-    }
-    settings->listeners->has_port = true;
-    if (strcmp(option, "port") == 0) {
+    const char **text = text_of(options, option);
+    settings->listeners->has_port = settings->listeners->has_port ||
+                                    text == NULL || text == &options->host;
+    if (text == NULL) {
         return take_port(options, name, value);
     }
-    options->host = value;
+    *text = value;
     return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "server/core.h"
 #include "server/deadlines.h"
+#include "server/filter.h"
 #include "server/output.h"
 #include "server/receive.h"
 #include "server/routes.h"
@@ -279,8 +280,12 @@ static void on_request(void *user, const struct zkt_ws_request *request)
 
 static int on_head(void *user, const struct zkt_http_request *request)
 {
-    (void)user;
-    return zkt__routes_check(request);
+    if (!zkt__filter_head(user, request)) {
+        return -1;
+    }
+    return request->asks_websocket || zkt__origin_is_preflight(request)
+               ? 0
+               : zkt__routes_check(request);
 }
 
 static void on_plain(void *user, const struct zkt_http_request *request)
@@ -290,7 +295,11 @@ static void on_plain(void *user, const struct zkt_http_request *request)
     server->host.stats.http_requests++;
     zkt__host_spend(&server->host, ZKT_COST_MESSAGE + request->body.len);
     advance_stage(c, ZKT_STAGE_HTTP);
-    zkt__routes_answer(server, &c->ws, request);
+    if (zkt__origin_is_preflight(request)) {
+        zkt__filter_answer_preflight(c);
+    } else {
+        zkt__routes_answer(server, &c->ws, request);
+    }
 }
 
 static void on_open(void *user, const char *protocol)

@@ -9,6 +9,7 @@
 /* A route for GET and HEAD. */
 struct route {
     struct zkt_str path;
+    bool is_probe; /* for any host, and tells nobody anything */
     /* Returns the status, and the text of the body. */
     int (*answer)(const struct zkt_server *server, struct zkt_str *text);
 };
@@ -30,8 +31,8 @@ static int answer_readiness(const struct zkt_server *server,
 }
 
 static const struct route routes[] = {
-    { { "/healthz", 8 }, answer_health },
-    { { "/readyz", 7 }, answer_readiness },
+    { { "/healthz", 8 }, true, answer_health },
+    { { "/readyz", 7 }, true, answer_readiness },
 };
 
 /* Returns the route of a path, or NULL. */
@@ -43,6 +44,12 @@ static const struct route *find_route(struct zkt_str path)
         }
     }
     return NULL;
+}
+
+bool zkt__routes_is_probe(struct zkt_str path)
+{
+    const struct route *route = find_route(path);
+    return route != NULL && route->is_probe;
 }
 
 int zkt__routes_check(const struct zkt_http_request *request)

@@ -8,11 +8,11 @@
 #include "server/connection.h"
 #include "server/core.h"
 #include "server/deadlines.h"
+#include "server/filter.h"
 #include "server/handlers.h"
 #include "server/log.h"
 #include "server/output.h"
 #include "server/turn.h"
-#include "session/request.h"
 #include "shard/group.h"
 
 struct zkt_core *zkt__server_core(struct zkt_server *server)
@@ -169,7 +169,6 @@ static bool init_host(struct zkt_server *server, struct zkt_app app)
     struct zkt_host *host = &server->host;
     host->shard = server->self;
     host->server = server;
-    host->allow_origins = server->options.allow_origins;
     host->log = zkt__server_log_own;
     host->charge = charge;
     host->refund = refund;
@@ -207,10 +206,7 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         zkt__server_log_early(options, "the limit %s is out of its range", bad);
         return ZKT_BAD_OPTION;
     }
-    const struct zkt_str origin = zkt__origins_find_bad(options->allow_origins);
-    if (origin.len > 0) {
-        zkt__server_log_early(options, "allow_origins: '%.*s' is no origin",
-                              ZKT_ARG(origin));
+    if (!zkt__filter_check_options(options)) {
         return ZKT_BAD_OPTION;
     }
     if (!init_random(server, options->random_seed)) {

@@ -75,7 +75,8 @@ struct zkt_limit_counts *zkt__server_limit_hits(struct zkt_server *server);
  * that anybody may reach. */
 enum zkt_listener_trait {
     ZKT_LISTENER_LOOPBACK = 1 << 0, /* bound to an address of loopback */
-    ZKT_LISTENER_UNIX = 1 << 1      /* a Unix socket */
+    ZKT_LISTENER_UNIX = 1 << 1,     /* a Unix socket */
+    ZKT_LISTENER_TLS = 1 << 2       /* with TLS */
 };
 
 /**

@@ -39,10 +39,10 @@ static int64_t seconds_of(int64_t ms)
     return ms / 1000 + (ms % 1000 > 0);
 }
 
-static void refuse_by_http(struct zkt_host *host, struct zkt_session *session,
-                           const struct zkt_failure *failure)
+void zkt__session_refuse_request(struct zkt_host *host,
+                                 struct zkt_session *session, int status,
+                                 const struct zkt_failure *failure)
 {
-    const int status = http_status(failure->status);
     struct zkt_writer *w = &host->plain;
     w->len = 0;
     w->failed = false;
@@ -104,31 +104,9 @@ static void refuse(struct zkt_host *host, struct zkt_session *session,
     if (session->peer.dialect == ZKT_DIALECT_RFC6902) {
         refuse_in_band(host, session, request, failure);
     } else {
-        refuse_by_http(host, session, failure);
+        zkt__session_refuse_request(host, session, http_status(failure->status),
+                                    failure);
     }
-}
-
-/* ---- beginning ---- */
-
-/* Returns true if the app reads a cookie, which a browser sends whichever page
- * it shows (RFC 6455, section 10.2). */
-static bool reads_cookies(const struct zkt_connection_info *info)
-{
-    const uint32_t count = info != NULL ? info->input->of.structs->count : 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (info->parameters[i].source == ZKT_FROM_COOKIE) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool origin_may_connect(const struct zkt_host *host,
-                               const struct zkt_ws_request *request)
-{
-    return (host->allow_origins == NULL &&
-            !reads_cookies(host->app.info->connection)) ||
-           zkt__origin_is_allowed(host->allow_origins, request);
 }
 
 /* ---- open ---- */
@@ -343,13 +321,6 @@ void zkt__session_begin(struct zkt_host *host, struct zkt_session *session,
                                        ZKT_STR(ZKT_WS_PROTOCOL_RFC6902))
                                 ? ZKT_DIALECT_RFC6902
                                 : ZKT_DIALECT_PLAIN;
-    if (!origin_may_connect(host, request)) {
-        refuse_by_http(host, session,
-                       &(const struct zkt_failure){
-                           .status = ZKT_PERMISSION_DENIED,
-                           .text = ZKT_STR("The origin is not allowed") });
-        return;
-    }
     zkt__random_hex(&host->random, session->peer.client_id,
                     ZKT_CLIENT_ID_LEN / 2);
     if (info_of(host) == NULL) {

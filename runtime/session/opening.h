@@ -10,8 +10,16 @@
 #include "session/session.h"
 #include "websocket/websocket.h"
 
-/** Decides on the request of a session that is not open: checks its Origin and
- * its parameters and runs `open`, which may defer. Accepts or refuses it by the
+struct zkt_failure;
+
+/** Refuses the request of a session that is not open with an HTTP status, and
+ * the failure as JSON. */
+void zkt__session_refuse_request(struct zkt_host *host,
+                                 struct zkt_session *session, int status,
+                                 const struct zkt_failure *failure);
+
+/** Decides on the request of a session that is not open: checks its parameters
+ * and runs `open`, which may defer. Accepts or refuses it by the
  * events of sessions. */
 void zkt__session_begin(struct zkt_host *host, struct zkt_session *session,
                         const struct zkt_ws_request *request);

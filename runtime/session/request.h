@@ -1,7 +1,5 @@
-/*
- * The request of a connection's handshake: the subprotocol that is selected,
- * and the Origin that is allowed (RFC 6455, sections 1.9 and 10.2).
- */
+/* The request of a connection's handshake: the subprotocol that is selected
+ * (RFC 6455, section 1.9), and comparing its texts. */
 #ifndef ZKT_SESSION_REQUEST_H
 #define ZKT_SESSION_REQUEST_H
 
@@ -23,19 +21,5 @@ bool zkt__request_same(struct zkt_str a, struct zkt_str b);
 
 /** Returns true if @text begins with @prefix. */
 bool zkt__request_begins(struct zkt_str text, struct zkt_str prefix);
-
-/* ---- origins ---- */
-
-/**
- * Returns true if a request may come from its Origin. @allowed is the option
- * allow_origins; NULL allows the origin of Host alone. A request without Origin
- * is no browser's and may.
- */
-bool zkt__origin_is_allowed(const char *allowed,
-                            const struct zkt_ws_request *request);
-
-/** Returns the first entry of the option allow_origins that is no origin, or
- * "". Takes NULL. */
-struct zkt_str zkt__origins_find_bad(const char *allowed);
 
 #endif

@@ -59,7 +59,6 @@ struct zkt_host {
     uint32_t sharing; /* shards whose turns are taken */
     const struct zkt_allocator *allocator;
     const struct zkt_limits *limits;
-    const char *allow_origins; /* the option, or NULL */
     const struct zkt_core *clock;
     struct zkt_store store;
     struct zkt_pattern_cache patterns;

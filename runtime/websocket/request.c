@@ -93,10 +93,12 @@ static int judge(const struct zkt_http_request *http,
 void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
                     struct zkt_str body)
 {
-    zkt__http_respond(
-        &(const struct zkt_http_response){
-            .status = status, .fields = fields, .body = body, .closes = true },
-        ws->setup->callbacks->send, ws->user);
+    zkt__http_respond(&(const struct zkt_http_response){ .to = ws->request,
+                                                         .status = status,
+                                                         .fields = fields,
+                                                         .body = body,
+                                                         .closes = true },
+                      ws->setup->callbacks->send, ws->user);
     zkt__ws_drop_request(ws);
     zkt__ws_end(ws, 1002, "the handshake was refused");
 }
@@ -159,6 +161,7 @@ void zkt__ws_reply(struct zkt_ws *ws, struct zkt_http_response response)
         return;
     }
     zkt__http_get(ws->request, &http);
+    response.to = ws->request;
     response.omits_body = http.method == ZKT_HTTP_HEAD;
     response.closes = response.closes || !http.keeps_alive;
     zkt__http_respond(&response, ws->setup->callbacks->send, ws->user);
@@ -216,21 +219,25 @@ static void ask(struct zkt_ws *ws, const struct zkt_http_request *http)
     }
 }
 
+/* As on_head, where there is none. */
+static int judge_head(const struct zkt_http_request *http)
+{
+    const bool reads = http->method == ZKT_HTTP_GET ||
+                       http->method == ZKT_HTTP_HEAD;
+    return http->asks_websocket ? 0 : reads ? 426 : 405;
+}
+
 /* The head of a request is complete, and perhaps a body follows. Returns false
  * if the request is refused. */
 static bool take_head(struct zkt_ws *ws, const struct zkt_http_request *http)
 {
-    if (http->asks_websocket) {
-        return true;
-    }
-    const bool reads = http->method == ZKT_HTTP_GET ||
-                       http->method == ZKT_HTTP_HEAD;
     const int status = ws->setup->callbacks->on_head != NULL
                            ? ws->setup->callbacks->on_head(ws->user, http)
-                       : reads ? 426
-                               : 405;
-    if (status != 0) {
+                           : judge_head(http);
+    if (status > 0) {
         refuse_plainly(ws, status);
+    }
+    if (status != 0) {
         return false;
     }
     if (http->expects_continue && zkt__ws_reads_body(ws)) {

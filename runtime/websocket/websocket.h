@@ -83,13 +83,13 @@ struct zkt_ws_callbacks {
      */
     void (*on_request)(void *user, const struct zkt_ws_request *request);
     /*
-     * Server: receives the head of a request that asks for no WebSocket.
-     * Returns 0 to have its body read, or the status that refuses it. NULL: 426
-     * for GET and HEAD, else 405.
+     * Server: receives the head of a request. Returns 0 to have its body read,
+     * the status that refuses it, or -1 if zkt__ws_refuse has. NULL: one that
+     * asks for no WebSocket is refused with 426 for GET and HEAD, else 405.
      */
     int (*on_head)(void *user, const struct zkt_http_request *request);
-    /* Server: receives such a request, complete, and answers it by
-     * zkt__ws_reply, at once or later. May be NULL if on_head is. */
+    /* Server: receives a request that asks for none, complete, and answers it
+     * by zkt__ws_reply, at once or later. May be NULL if on_head is. */
     void (*on_plain)(void *user, const struct zkt_http_request *request);
     /*
      * The handshake is done (both roles); messages may be sent. @protocol is

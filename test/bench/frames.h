@@ -12,7 +12,7 @@
 
 /* @more: further lines of the head, each with its CRLF. */
 #define FRAMES_REQUEST(more)                                                   \
-    "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"                      \
+    "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"              \
     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" more                \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 

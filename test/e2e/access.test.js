@@ -50,7 +50,7 @@ class Recorder {
     });
     await once(socket, "connect");
     const head =
-      `GET /?${new URLSearchParams(query)} HTTP/1.1\r\nHost: x\r\n` +
+      `GET /?${new URLSearchParams(query)} HTTP/1.1\r\nHost: localhost\r\n` +
       "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
       (protocol ? `Sec-WebSocket-Protocol: ${protocol}\r\n\r\n` : "\r\n");

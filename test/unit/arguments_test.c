@@ -42,7 +42,7 @@ struct started {
     struct zkt_limits limits;
     char host[32];
     const char *origins; /* NULL, or origins_text */
-    char origins_text[64];
+    char origins_text[64], names[64];
     char listen[256]; /* a blank follows each listener */
     uint16_t port;
     uint32_t threads, socket_mode;
@@ -75,6 +75,9 @@ static void on_start(void *user, struct zkt_server *server)
                  origins);
         started->origins = started->origins_text;
     }
+    const char *names = zkt__server_options(server)->server_names;
+    snprintf(started->names, sizeof(started->names), "%s",
+             names != NULL ? names : "any");
     snprintf(started->host, sizeof(started->host), "%s",
              host != NULL ? host : "");
     zkt_server_shutdown(server);
@@ -144,8 +147,16 @@ static void test_precedence(void **state)
     assert_string_equal(s.origins, "*.a.org");
     assert_int_equal(SERVE(&s, given, "x", "--allow-origins=*"), 0);
     assert_string_equal(s.origins, "*");
+    assert_string_equal(s.names, "any");
     assert_int_equal(SERVE(&s, given, "x", "--allow-origins", "a.org"), 1);
     assert_int_equal(unsetenv("ZOCKET_ALLOW_ORIGINS"), 0);
+    assert_int_equal(setenv("ZOCKET_SERVER_NAMES", "a.org", 1), 0);
+    assert_int_equal(SERVE(&s, given, "x"), 0);
+    assert_string_equal(s.names, "a.org");
+    assert_int_equal(SERVE(&s, given, "x", "--server-names", "b.org, ::1"), 0);
+    assert_string_equal(s.names, "b.org, ::1");
+    assert_int_equal(SERVE(&s, given, "x", "--server-names=b.org:80"), 1);
+    assert_int_equal(unsetenv("ZOCKET_SERVER_NAMES"), 0);
     assert_int_equal(SERVE(&s, given, "x", "--host", "127.0.0.3"), 0);
     assert_string_equal(s.host, "127.0.0.3");
     assert_int_equal(unsetenv("ZOCKET_EVENTS"), 0);

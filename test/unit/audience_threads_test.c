@@ -295,7 +295,7 @@ static void enter(struct peer *p, int number, uv_loop_t *loop)
                      0);
     const int len = snprintf(
         bytes, sizeof(bytes),
-        "GET /?user=u%dx HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        "GET /?user=u%dx HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n%s"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         number,

@@ -78,7 +78,7 @@ static int turn(struct bench *b)
 static void shake_hands(struct bench *b)
 {
     static const char request[] =
-        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     static const char accepted[] = "HTTP/1.1 101 ";

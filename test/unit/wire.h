@@ -69,7 +69,7 @@ static inline size_t frame(char *to, const char *text)
 }
 
 static const char request[] =
-    "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+    "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
@@ -85,7 +85,7 @@ static inline struct wire open_wire(struct zkt_server *server)
 static inline struct wire open_wire_rfc6902(struct zkt_server *server)
 {
     static const char asking[] =
-        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Protocol: zocket.rfc6902\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";

@@ -98,12 +98,18 @@ struct zkt_serve_options {
     /* Threads that connections and instances are spread over, from 1 to
      * ZKT_THREADS_MAX; 0: 1. See "Threads" below. */
     uint32_t threads;
-    /* The origins whose pages may connect (RFC 6454), separated by commas:
-     * "https://example.org", "*.example.org" for the hosts of a domain, "*" for
-     * all. A request from another is answered with 403; one without Origin is
-     * no page's, and may. NULL: if the app has a parameter from a cookie, the
-     * origin of the request's Host, else all. */
+    /* The origins whose pages may send requests (RFC 6454), separated by
+     * commas: "https://example.org", "*.example.org" for the hosts of a domain,
+     * "null", "*" for all. Others are answered with 403, for a WebSocket and
+     * for plain HTTP. A request without Origin may come, unless its browser
+     * says that it is of a page of another site. NULL: the origin of the
+     * request's Host; on a listener of loopback, every origin of loopback. */
     const char *allow_origins;
+    /* The names of the server, separated by commas: "rooms.example.org",
+     * "*.example.org", "192.0.2.1", "*" for all. A request for another Host is
+     * answered with 421. NULL: on a listener of loopback, the names and
+     * addresses of loopback; else all. */
+    const char *server_names;
     /* 32 bytes, for tests that repeat; NULL: from the system. */
     const uint8_t *random_seed;
 };
@@ -127,16 +133,17 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
  * Runs zkt_serve as the main of a program. @options are the defaults, the
  * environment changes them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_LISTEN with blanks
  * between the listeners, ZOCKET_SOCKET_MODE, ZOCKET_THREADS,
- * ZOCKET_ALLOW_ORIGINS, and a variable for each limit: ZOCKET_MESSAGE_BYTES,
- * …), and the arguments change both: `--port N`, `--host ADDRESS`,
- * `--listen WHERE` once or more often, `--socket-mode MODE`, `--threads N`,
- * `--allow-origins LIST`, `--message-bytes N`, …. Listeners of the environment
- * or the arguments replace earlier ones; so do a host or a port, which exclude
- * listeners beside them. A process that systemd has passed sockets (LISTEN_PID,
- * LISTEN_FDS) listens on these, unless the environment or the arguments name
- * others. `--help` lists them on standard output and returns 0. Returns the
- * exit status for main: that of zkt_serve, or 2 for a wrong argument or
- * variable, which is reported on standard error.
+ * ZOCKET_ALLOW_ORIGINS, ZOCKET_SERVER_NAMES, and a variable for each limit:
+ * ZOCKET_MESSAGE_BYTES, …), and the arguments change both: `--port N`,
+ * `--host ADDRESS`, `--listen WHERE` once or more often, `--socket-mode MODE`,
+ * `--threads N`, `--allow-origins LIST`, `--server-names LIST`,
+ * `--message-bytes N`, …. Listeners of the environment or the arguments replace
+ * earlier ones; so do a host or a port, which exclude listeners beside them. A
+ * process that systemd has passed sockets (LISTEN_PID, LISTEN_FDS) listens on
+ * these, unless the environment or the arguments name others. `--help` lists
+ * them on standard output and returns 0. Returns the exit status for main: that
+ * of zkt_serve, or 2 for a wrong argument or variable, which is reported on
+ * standard error.
  */
 int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *options,
                    int argc, char **argv);
@@ -458,6 +465,8 @@ struct zkt_server_stats {
     uint64_t protocol_errors, messages_in, messages_out;
     /* Requests of HTTP that were answered, other than for a WebSocket. */
     uint64_t http_requests;
+    /* Requests that were refused for their Host, and for their Origin. */
+    uint64_t refused_hosts, refused_origins;
     /* Messages of an unknown type, from newer clients. */
     uint64_t messages_ignored;
     /* How often each limit was reached. */

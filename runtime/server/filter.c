@@ -1,0 +1,130 @@
+/* See filter.h. */
+#include "server/filter.h"
+
+#include "protocol/failure.h"
+#include "server/connection.h"
+#include "server/core.h"
+#include "server/log.h"
+#include "server/routes.h"
+#include "session/opening.h"
+
+bool zkt__filter_check_options(const struct zkt_serve_options *options)
+{
+    const struct zkt_str origin = zkt__origin_find_bad(options->allow_origins);
+    const struct zkt_str name = zkt__origin_find_bad_name(
+        options->server_names);
+    if (origin.len > 0) {
+        zkt__server_log_early(options, "allow_origins: '%.*s' is no origin",
+                              ZKT_ARG(origin));
+    }
+    if (name.len > 0) {
+        zkt__server_log_early(options, "server_names: '%.*s' is no name",
+                              ZKT_ARG(name));
+    }
+    return origin.len == 0 && name.len == 0;
+}
+
+static struct zkt_server *server_of(const struct zkt_connection *c)
+{
+    return (struct zkt_server *)(void *)c->endpoint.core;
+}
+
+/* ---- refusals ---- */
+
+/* The peer of a request, for the log. */
+static const char *peer_of(const struct zkt_connection *c)
+{
+    return c->session.peer.remote[0] != '\0' ? c->session.peer.remote
+                                             : "a Unix socket";
+}
+
+static void refuse_host(struct zkt_connection *c, struct zkt_str host)
+{
+    struct zkt_server *server = server_of(c);
+    server->host.stats.refused_hosts++;
+    zkt__server_log(server, ZKT_LOG_WARNING,
+                    "a request of %s for the host '%.*s' was refused: "
+                    "server_names does not name it",
+                    peer_of(c), ZKT_ARG(host));
+    zkt__session_refuse_request(
+        &server->host, &c->session, 421,
+        &(const struct zkt_failure){
+            .status = ZKT_FAILED_PRECONDITION,
+            .text = ZKT_STR("The server has another name") });
+}
+
+static void refuse_origin(struct zkt_connection *c,
+                          const struct zkt_http_request *request,
+                          enum zkt_origin_verdict verdict)
+{
+    struct zkt_server *server = server_of(c);
+    server->host.stats.refused_origins++;
+    if (verdict == ZKT_ORIGIN_FOREIGN) {
+        zkt__server_log(
+            server, ZKT_LOG_WARNING,
+            "a request of %s from a page of '%.*s' was refused: "
+            "allow_origins does not name it",
+            peer_of(c),
+            ZKT_ARG(zkt__http_value(request, ZKT_HTTP_FIELD_ORIGIN)));
+    } else {
+        zkt__server_log(server, ZKT_LOG_WARNING,
+                        "a request of %s from a page of another site was "
+                        "refused: allow_origins does not allow all",
+                        peer_of(c));
+    }
+    zkt__session_refuse_request(
+        &server->host, &c->session, 403,
+        &(const struct zkt_failure){
+            .status = ZKT_PERMISSION_DENIED,
+            .text = ZKT_STR("The origin is not allowed") });
+}
+
+/* ---- requests ---- */
+
+bool zkt__filter_head(struct zkt_connection *c,
+                      const struct zkt_http_request *request)
+{
+    const struct zkt_serve_options *options = &server_of(c)->options;
+    const struct zkt_origin_rules rules = {
+        .allow_origins = options->allow_origins,
+        .server_names = options->server_names,
+    };
+    const struct zkt_origin_way way = {
+        .host = request->host,
+        .loopback = (c->listener & ZKT_LISTENER_LOOPBACK) != 0,
+        .secure = (c->listener & ZKT_LISTENER_TLS) != 0,
+    };
+    enum zkt_http_cors cors;
+    if (!request->asks_websocket && zkt__routes_is_probe(request->path)) {
+        return true;
+    }
+    if (!zkt__origin_serves(&rules, &way)) {
+        refuse_host(c, way.host);
+        return false;
+    }
+    const enum zkt_origin_verdict verdict = zkt__origin_check(&rules, &way,
+                                                              request, &cors);
+    if (verdict != ZKT_ORIGIN_ALLOWED) {
+        refuse_origin(c, request, verdict);
+        return false;
+    }
+    if (!request->asks_websocket) { /* its answer is no page's to read */
+        zkt__http_set_cors(c->ws.request, cors);
+    }
+    return true;
+}
+
+void zkt__filter_answer_preflight(struct zkt_connection *c)
+{
+    static const char fields[] =
+        "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE\r\n"
+        "Access-Control-Allow-Headers: authorization, content-type, "
+        "x-request-id, traceparent\r\n"
+        "Access-Control-Max-Age: 600\r\n";
+    zkt__ws_reply(&c->ws, (struct zkt_http_response){
+                              .status = 204,
+                              .fields = { fields, sizeof(fields) - 1 },
+                              .body = ZKT_STR(""),
+                              .closes = zkt__server_is_stopping(server_of(c)),
+                          });
+}

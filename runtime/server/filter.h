@@ -1,0 +1,25 @@
+/*
+ * What is decided about every request before anything answers it, for a
+ * WebSocket or not: the host that it names and the page that sends it
+ * (http/origin.h). The log says which option would have allowed what was
+ * refused.
+ */
+#ifndef ZKT_SERVER_FILTER_H
+#define ZKT_SERVER_FILTER_H
+
+#include "http/origin.h"
+#include "zocket/server.h"
+
+struct zkt_connection;
+
+/** Returns false if an option of these rules is malformed; the log names it. */
+bool zkt__filter_check_options(const struct zkt_serve_options *options);
+
+/** Judges the head of a request. Returns false if the request was refused. */
+bool zkt__filter_head(struct zkt_connection *c,
+                      const struct zkt_http_request *request);
+
+/** Answers a preflight that was let in. */
+void zkt__filter_answer_preflight(struct zkt_connection *c);
+
+#endif
