@@ -105,6 +105,8 @@ void check_actors(struct check *c);
 /** Reports a name that no actor and no middleware may have. */
 void check_handler_name(struct check *c, const struct ast_name *name,
                         const char *noun);
+/** Reports a name that no broadcast may have. */
+void check_broadcast_name(struct check *c, const struct ast_name *name);
 /** The type of a payload: a struct made of parameters, a type, or NULL.
  * @actor: the owner, or NULL. */
 const struct schema_type *check_payload(struct check *c, const char *actor,

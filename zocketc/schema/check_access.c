@@ -356,6 +356,7 @@ static void check_broadcasts(struct check *c)
             !check_take(c, &names, &d->name, "broadcast")) {
             continue;
         }
+        check_broadcast_name(c, &d->name);
         const struct schema_event event = {
             .name = d->name,
             .doc = d->doc,

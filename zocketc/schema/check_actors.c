@@ -12,6 +12,7 @@ static const char *const reserved_methods[] = { "on", "state", "meta", "then",
 static const char *const reserved_handlers[] = { "connection", "middleware",
                                                  "clientId",   "on",
                                                  "then",       NULL };
+static const char *const reserved_broadcasts[] = { "status", NULL };
 static const char *const reserved_everywhere[] = { "toJSON", "constructor",
                                                    "__proto__", "prototype",
                                                    NULL };
@@ -34,6 +35,11 @@ void check_handler_name(struct check *c, const struct ast_name *name,
                         const char *noun)
 {
     check_reserved(c, name, reserved_handlers, noun);
+}
+
+void check_broadcast_name(struct check *c, const struct ast_name *name)
+{
+    check_reserved(c, name, reserved_broadcasts, "a broadcast");
 }
 
 /* An actor on its way. */

@@ -599,7 +599,7 @@ if (chance(50)) {
   const eventName = scope(), errorName = scope();
   some(below(5), () => makeError(errorName()));
   some(below(5), () => makeMiddleware(topName(odd, ["toJSON"]), self));
-  some(below(4), () => makeBroadcast(eventName()));
+  some(below(4), () => makeBroadcast(eventName(odd, ["status", "toJSON"])));
   if (chance(80)) access.push(makeConnection(self));
 }
 const actors = [...access, ...actorNames.map(makeActor)];
