@@ -96,19 +96,38 @@ const char *ts_pascal(struct arena *arena, const char *name)
     return pascal;
 }
 
-static const char *const reserved[] = {
-#define R(word) word,
+static const struct {
+    const char *word;
+    bool is_reserved; /* everywhere */
+} reserved[] = {
+#define WORD(word) { word, true },
+#define TYPE(word) { word, false },
 #include "output_ts/reserved.def"
-#undef R
+#undef WORD
+#undef TYPE
 };
+
+enum {
+    RESERVED = sizeof(reserved) / sizeof(reserved[0])
+};
+
+const char *ts_label(struct arena *arena, const char *name)
+{
+    for (size_t i = 0; i < RESERVED; i++) {
+        if (reserved[i].is_reserved && strcmp(name, reserved[i].word) == 0) {
+            return arena_printf(arena, "%s_", name);
+        }
+    }
+    return name;
+}
 
 /* A value for tables that only know names. */
 static char known;
 
 void ts_names_begin(struct ts_names *names, struct arena *arena)
 {
-    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
-        table_put(&names->taken, arena, reserved[i], &known);
+    for (size_t i = 0; i < RESERVED; i++) {
+        table_put(&names->taken, arena, reserved[i].word, &known);
     }
 }
 

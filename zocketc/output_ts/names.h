@@ -11,6 +11,8 @@ const char *ts_string(struct arena *arena, const char *text, size_t len);
 const char *ts_key(struct arena *arena, const char *name);
 /** The same in an object: `__proto__` is computed, so that it is a property. */
 const char *ts_literal_key(struct arena *arena, const char *name);
+/** The name of an element of a tuple. */
+const char *ts_label(struct arena *arena, const char *name);
 /** `sayLoud` and `say_loud` become `SayLoud`. */
 const char *ts_pascal(struct arena *arena, const char *name);
 

@@ -169,8 +169,8 @@ const char *ts_tuple_rules(struct arena *arena, const struct schema_type *type)
     for (size_t i = 0; i < type->item_count; i++) {
         const char *rules = ts_rules(arena, type->items[i]);
         if (rules[0] != '\0' && type->labels != NULL) {
-            add(&w,
-                arena_printf(arena, "`%s` %s", type->labels[i].text, rules));
+            add(&w, arena_printf(arena, "`%s` %s",
+                                 ts_label(arena, type->labels[i].text), rules));
         } else if (rules[0] != '\0') {
             add(&w, arena_printf(arena, "[%zu] %s", i, rules));
         }

@@ -24,7 +24,7 @@ const char *ts_tuple(const struct ts_lower *l, const struct schema_type *type,
     for (size_t i = 0; i < type->item_count; i++) {
         emit_text(&out, i > 0 ? ", " : "");
         if (type->labels != NULL) {
-            emit_text(&out, type->labels[i].text);
+            emit_text(&out, ts_label(l->arena, type->labels[i].text));
             emit_text(&out, ": ");
         }
         emit_text(&out, ts_type(l, type->items[i], way));

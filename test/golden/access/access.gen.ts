@@ -6,8 +6,8 @@ export type Role = "guest" | "a member" | "moderator";
 
 export type Point = [x: number, y: number];
 
-/** `class` a whole number, `default` at most 8 characters. */
-export type Keywords = [class: number, default: string, type: boolean];
+/** `class_` a whole number, `default_` at most 8 characters. */
+export type Keywords = [class_: number, default_: string, type: boolean];
 
 /** Details that two errors share. */
 export interface Quota {

@@ -6,8 +6,8 @@ export type Point = [x: number, y: number];
 export interface AState {
   /** Begins as `[1, 2]`. */
   p: Point;
-  /** `class` a whole number, `default` at most 8 characters. Begins as `[1, "a"]`. */
-  q: [class: number, default: string];
+  /** `class_` a whole number, `default_` at most 8 characters. Begins as `[1, "a"]`. */
+  q: [class_: number, default_: string];
   /** Begins as `[0, 0]`. */
   r: [x: number, y: number];
   /** At most 3 items. Begins as `[]`. */
