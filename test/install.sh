@@ -63,16 +63,25 @@ install_sysroot()
     touch "$sysroot/.complete"
 }
 
-# The packages of test/e2e, each pinned to a version.
+# The packages of test/e2e, each pinned to a version, and those of test/ts,
+# pinned with all that they depend on.
 install_node_packages()
 {
+    install_node_packages_of e2e package.json install --no-package-lock
+    install_node_packages_of ts package-lock.json ci
+}
+
+# install_node_packages_of FOLDER PINS NPM-COMMAND…
+install_node_packages_of()
+{
     (
-        cd "$root/test/e2e"
-        if ! cmp -s package.json node_modules/.installed; then
+        cd "$root/test/$1"
+        pins=$2
+        shift 2
+        if ! cmp -s "$pins" node_modules/.installed; then
             echo 'installing node packages'
-            npm install --no-audit --no-fund --no-package-lock \
-                --loglevel=error
-            cp package.json node_modules/.installed
+            npm "$@" --no-audit --no-fund --loglevel=error
+            cp "$pins" node_modules/.installed
         fi
     )
 }
