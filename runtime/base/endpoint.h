@@ -70,6 +70,14 @@ struct zkt_core {
     int64_t now_ms;  /* monotonic; set by the driver before calls */
     int64_t wall_ms; /* since the epoch; set by the driver before calls */
     /*
+     * Reads a monotonic clock in nanoseconds, for durations. If measures is
+     * true, a driver that has one sets it, and whenever it sets the clocks,
+     * woken_ns to its time.
+     */
+    int64_t (*read_ns)(const struct zkt_core *core);
+    int64_t woken_ns;
+    bool measures;
+    /*
      * All bytes that peers sent before this time have been fed. A driver that
      * polls sockets sets it to a time before its last poll, so that a process
      * that was suspended does not mistake unread bytes for silence. ZKT_NEVER:

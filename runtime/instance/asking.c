@@ -358,7 +358,8 @@ static void begin_asking(struct zkt_call *call, struct asking *asking,
 
 /* Replies with a failure in a later turn; if there is no room for that, at
  * once. */
-static void refuse(struct zkt_call *call, const struct zkt_failure *reason,
+static void refuse(struct zkt_call *call, const struct zkt_asked *asked,
+                   const struct zkt_failure *reason,
                    const struct receiver *receiver)
 {
     struct zkt_host *host = call->host;
@@ -366,6 +367,8 @@ static void refuse(struct zkt_call *call, const struct zkt_failure *reason,
                                             sizeof(*asking));
     if (asking != NULL) {
         asking->ask.allocator = host->allocator;
+        asking->ask.actor = asked->actor;
+        asking->ask.method = asked->method;
         asking->ask.bytes = sizeof(*asking);
         if (count_bytes(host, &asking->ask)) {
             begin_asking(call, asking, receiver);
@@ -428,7 +431,7 @@ void zkt_call_ask(struct zkt_call *call, uint32_t actor, uint32_t method,
                               ? make_ask(call, &asked, &reason)
                               : NULL;
     if (ask == NULL) {
-        refuse(call, &reason, &receiver);
+        refuse(call, &asked, &reason, &receiver);
         return;
     }
     begin_asking(call, asking_of(ask), &receiver);

@@ -6,6 +6,7 @@
 #include "call/broadcast.h"
 #include "instance/asking.h"
 #include "instance/patch_frame.h"
+#include "instance/report.h"
 #include "instance/timers.h"
 #include "instance/view_commit.h"
 #include "protocol/envelope.h"
@@ -341,6 +342,7 @@ static void mark_expelled(struct zkt_call *call)
             zkt__hash(&call->host->store.key, client.data, client.len));
         if (attachment->expelled == NULL && e != NULL) {
             attachment->expelled = zkt__buffer_ref(e->failure);
+            attachment->expelled_status = e->status;
             instance->expels = true;
         }
     }
@@ -518,7 +520,9 @@ enum zkt_status zkt__task_commit(struct zkt_task *task, bool ends)
     }
     if (status == ZKT_OK) {
         if (replies) {
-            zkt__task_reply(call->host, task);
+            zkt__task_reply(call->host, task, NULL);
+        } else if (task->kind == ZKT_TASK_TIMER) {
+            zkt__task_report(call->host, task, NULL);
         }
         if (call->has_effects) {
             drop_effects(call);

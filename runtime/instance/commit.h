@@ -18,6 +18,7 @@ struct zkt_expulsion {
     uint64_t hash; /* of the client */
     struct zkt_str client;
     struct zkt_buffer *failure; /* encoded */
+    enum zkt_status status;     /* of the failure */
 };
 
 /** Returns where the expulsion of @client is, or belongs, in the tree of

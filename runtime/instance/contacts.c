@@ -3,6 +3,7 @@
 
 #include "instance/catch_up.h"
 #include "instance/mailbox.h"
+#include "instance/report.h"
 #include "instance/task.h"
 #include "protocol/envelope.h"
 
@@ -463,6 +464,7 @@ static void refuse_call(struct zkt_host *host, const struct zkt_msg *m,
                         const struct zkt_failure *failure)
 {
     zkt__instance_write_failure(host, &m->of.call, failure);
+    zkt__request_report(host, m, failure);
     reply_refusal(host, m, carrier);
 }
 
@@ -518,7 +520,7 @@ void zkt__instance_refuse_with(struct zkt_host *host, struct zkt_msg *m,
 
 /* Refuses a call with an encoded failure. */
 static void refuse_call_encoded(struct zkt_host *host, const struct zkt_msg *m,
-                                struct zkt_msg *carrier,
+                                struct zkt_msg *carrier, enum zkt_status status,
                                 const struct zkt_buffer *failure)
 {
     if (m->of.call.ask != NULL) {
@@ -530,17 +532,20 @@ static void refuse_call_encoded(struct zkt_host *host, const struct zkt_msg *m,
     zkt__write_result_begin(&host->result, m->of.call.id);
     zkt_write_raw(&host->result, (const char *)failure->data, failure->len);
     ZKT_WRITE(&host->result, "}");
+    zkt__request_report(host, m,
+                        &(const struct zkt_failure){ .status = status });
     reply_refusal(host, m, carrier);
 }
 
 void zkt__instance_refuse_encoded(struct zkt_host *host, struct zkt_msg *m,
                                   struct zkt_msg *carrier,
+                                  enum zkt_status status,
                                   struct zkt_buffer *failure)
 {
     if (failure == NULL || m->kind == ZKT_MSG_LEAVE) {
         zkt__instance_refuse(host, m, carrier, ZKT_UNAVAILABLE, ZKT_STR(""));
     } else if (m->kind == ZKT_MSG_CALL) {
-        refuse_call_encoded(host, m, carrier, failure);
+        refuse_call_encoded(host, m, carrier, status, failure);
     } else {
         refuse_subscription(host, m, carrier, ZKT_UNAVAILABLE, ZKT_STR(""),
                             failure);
@@ -560,11 +565,12 @@ void zkt__contact_refuse_queued(struct zkt_host *host,
 
 void zkt__contact_refuse_encoded(struct zkt_host *host,
                                  struct zkt_contact *contact,
+                                 enum zkt_status status,
                                  struct zkt_buffer *failure, bool *leaves)
 {
     struct zkt_msg *m;
     *leaves = false;
     while ((m = zkt__mailbox_take_request(host, contact, leaves)) != NULL) {
-        zkt__instance_refuse_encoded(host, m, m, failure);
+        zkt__instance_refuse_encoded(host, m, m, status, failure);
     }
 }

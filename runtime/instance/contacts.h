@@ -86,10 +86,11 @@ void zkt__instance_refuse(struct zkt_host *host, struct zkt_msg *m,
 void zkt__instance_refuse_with(struct zkt_host *host, struct zkt_msg *m,
                                struct zkt_msg *carrier,
                                const struct zkt_failure *failure);
-/** Refuses a call or a subscribe with a failure that is encoded; NULL: with
- * UNAVAILABLE. Takes the carrier. */
+/** Refuses a call or a subscribe with a failure of @status that is encoded;
+ * NULL: with UNAVAILABLE. Takes the carrier. */
 void zkt__instance_refuse_encoded(struct zkt_host *host, struct zkt_msg *m,
                                   struct zkt_msg *carrier,
+                                  enum zkt_status status,
                                   struct zkt_buffer *failure);
 /** Refuse the messages of a contact that are queued. A leave message cannot be
  * refused: *@leaves is true if there was one. */
@@ -99,6 +100,7 @@ void zkt__contact_refuse_queued(struct zkt_host *host,
                                 bool *leaves);
 void zkt__contact_refuse_encoded(struct zkt_host *host,
                                  struct zkt_contact *contact,
+                                 enum zkt_status status,
                                  struct zkt_buffer *failure, bool *leaves);
 /** Writes the failure of a call to host->result, or into its ask. */
 void zkt__instance_write_failure(struct zkt_host *host,

@@ -120,6 +120,7 @@ void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
         zkt__call_poison(call, ZKT_NO_MEMORY, "no memory to expel a client");
         return;
     }
+    e->status = code;
     e->hash = hash;
     e->next = call->first_expelled;
     call->first_expelled = *at = e;

@@ -162,7 +162,8 @@ static void expel(struct zkt_host *host, struct zkt_contact *contact)
                             attachment->subscribed[ZKT_TOPIC_EVENTS];
     bool leaves;
     attachment->expelled = NULL;
-    zkt__contact_refuse_encoded(host, contact, failure, &leaves);
+    zkt__contact_refuse_encoded(host, contact, attachment->expelled_status,
+                                failure, &leaves);
     zkt__detach(host, contact);
     if (connected) {
         zkt__hook_disconnect(host, instance, contact);

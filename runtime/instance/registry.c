@@ -184,9 +184,9 @@ struct zkt_instance *zkt__instance_create(struct zkt_host *host,
 /* A new try to start an instance is made after this time. */
 #define RESTART_MS 1000
 
-/* Encodes the failure that clients read; NULL: no memory. */
-static struct zkt_buffer *encode_failure(struct zkt_host *host,
-                                         const struct zkt_failure *failure)
+/* Encodes the failure that clients of the instance read. */
+static void encode_failure(struct zkt_host *host, struct zkt_instance *instance,
+                           const struct zkt_failure *failure)
 {
     struct zkt_failure public = *failure;
     if (public.status == ZKT_INTERNAL) {
@@ -195,7 +195,8 @@ static struct zkt_buffer *encode_failure(struct zkt_host *host,
     if (public.retry_after_ms == 0) {
         public.retry_after_ms = RESTART_MS;
     }
-    return zkt__failure_share(&public, &host->plain);
+    instance->failure_status = public.status;
+    instance->failure = zkt__failure_share(&public, &host->plain);
 }
 
 void zkt__instance_start_failed(struct zkt_host *host,
@@ -205,12 +206,13 @@ void zkt__instance_start_failed(struct zkt_host *host,
     struct zkt_contact *contact;
     bool leaves;
     instance->failed = true;
-    instance->failure = encode_failure(host, failure);
+    encode_failure(host, instance, failure);
     zkt__instances_arm(host, &host->instances->failed, &instance->idle,
                        RESTART_MS);
     zkt__node_unlink(&instance->ready);
     while ((contact = first_contact(instance)) != NULL) {
-        zkt__contact_refuse_encoded(host, contact, instance->failure, &leaves);
+        zkt__contact_refuse_encoded(host, contact, instance->failure_status,
+                                    instance->failure, &leaves);
         zkt__detach(host, contact);
         zkt__contact_send_end(host, contact, leaves);
     }

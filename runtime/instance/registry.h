@@ -54,6 +54,7 @@ struct zkt_instance {
     bool destroyed : 1;   /* by a call: ends without serving the mailbox */
     bool closing : 1; /* `deactivate` runs, and messages wait for the next */
     enum zkt_instance_end end : 3;
+    enum zkt_status failure_status;
     union {
         /* While it starts: of the ask that waits for `activate`, or NULL. */
         struct zkt_chain *cause;

@@ -166,7 +166,8 @@ static void reject_failed(struct zkt_host *host, struct zkt_msg *m,
                           const struct zkt_instance *instance)
 {
     struct zkt_contact *contact = m->contact;
-    zkt__instance_refuse_encoded(host, m, carrier, instance->failure);
+    zkt__instance_refuse_encoded(host, m, carrier, instance->failure_status,
+                                 instance->failure);
     zkt__contact_send_ended(host, contact);
 }
 

@@ -13,6 +13,7 @@
 #include "instance/contacts.h"
 #include "instance/mailbox.h"
 #include "instance/open_calls.h"
+#include "instance/report.h"
 #include "protocol/envelope.h"
 
 /* ---- tasks ---- */
@@ -166,16 +167,19 @@ static void send_failure(struct zkt_host *host, struct zkt_task *task,
     if (task->kind == ZKT_TASK_TIMER) {
         host->stats.timer_failures++;
         log_failure(task, "timer", &failure);
+        zkt__task_report(host, task, &failure);
         return;
     }
     zkt__instance_write_failure(host, &task->request, &failure);
-    zkt__task_reply(host, task);
+    zkt__task_reply(host, task, &failure);
 }
 
-void zkt__task_reply(struct zkt_host *host, struct zkt_task *task)
+void zkt__task_reply(struct zkt_host *host, struct zkt_task *task,
+                     const struct zkt_failure *failure)
 {
     struct zkt_msg reply;
     struct zkt_msg *carrier = task->carrier;
+    zkt__task_report(host, task, failure);
     zkt__msg_init(&reply, ZKT_MSG_RESULT, task->contact);
     reply.of.result.ask = task->request.ask;
     reply.of.result.frame = NULL;
@@ -281,6 +285,7 @@ void zkt__task_keep_budget(struct zkt_host *host, struct zkt_task *task)
 /* Parks the call at its instance until it is resumed. */
 static void park(struct zkt_host *host, struct zkt_task *task)
 {
+    zkt__task_measured(host, task);
     if (task != host->instances->task) {
         return; /* deferred again: its deadline stays */
     }
@@ -427,6 +432,7 @@ static void let_others_in(struct zkt_host *host, struct zkt_task *task)
         if (task->call.destroys) {
             note_destroyed(host, task->call.instance);
         }
+        zkt__task_measured(host, task);
         zkt__open_call_begin(host, task);
     } else if (first) {
         finish(host, task, status);
@@ -470,6 +476,7 @@ void zkt__task_run_open(struct zkt_host *host, struct zkt_task *task)
     struct zkt_call *call = &task->call;
     host->running = call;
     call->now_ms = host->clock->wall_ms;
+    zkt__task_measure(host);
     const enum zkt_status status = zkt__deferred_invoke(
         &task->deferred, task->request.input, task->result);
     if (status == ZKT_PENDING &&
@@ -500,6 +507,8 @@ static void run(struct zkt_host *host, struct zkt_instance *instance)
 {
     struct zkt_task *task = host->instances->task;
     task->deferred.queue = NULL;
+    task->handler_ns = 0;
+    zkt__task_measure(host);
     if (begin_call(host, task, instance) && make_result(task)) {
         execute(host, task);
         return;
@@ -567,6 +576,7 @@ void zkt__task_resume(struct zkt_call *call)
     if (zkt__open_call_is(task)) {
         zkt__open_call_resume(call->host, task);
     } else {
+        zkt__task_measure(call->host);
         execute(call->host, task);
     }
 }

@@ -37,6 +37,7 @@ struct zkt_task {
     };
     struct zkt_msg *carrier; /* of the call, for its result; NULL: none */
     void *result;
+    int64_t handler_ns;          /* time that its handler has run: report.h */
     size_t parked_bytes;         /* counted in instances->deferred_bytes */
     struct zkt_node parked;      /* in instances->parked */
     struct zkt_waiting *waiting; /* of a deferred call, in the arena; or NULL */
@@ -99,8 +100,10 @@ void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *run);
 void zkt__task_timer(struct zkt_host *host, struct zkt_instance *instance,
                      const struct zkt_timer *type, const void *input);
 
-/** Sends the frame in host->result to the caller. */
-void zkt__task_reply(struct zkt_host *host, struct zkt_task *task);
+/** Sends the frame in host->result to the caller, and reports the end of the
+ * call; NULL @failure: it has succeeded. */
+void zkt__task_reply(struct zkt_host *host, struct zkt_task *task,
+                     const struct zkt_failure *failure);
 
 /** Converts a limit to 32 bits; a larger limit becomes UINT32_MAX. */
 static inline uint32_t zkt__bounded(int64_t limit)

@@ -27,15 +27,47 @@ struct zkt_transport {
     bool ended;   /* end of file from the peer */
 };
 
-void zkt__loop_clock(struct zkt_loop *loop)
+static int64_t read_ns(const struct zkt_core *core)
+{
+    struct timespec now;
+    (void)core;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t read_wall_ns(void)
 {
     struct timespec wall;
-    if (loop->core == NULL) {
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec;
+}
+
+/* Sets the time for durations, and takes the time since the epoch from that: a
+ * turn reads one clock, whether or not it measures. The clock of the epoch,
+ * which may be set, is read again after some milliseconds. */
+static int64_t measure_wall_ns(struct zkt_loop *loop)
+{
+    enum {
+        REFRESH_NS = 20 * 1000000
+    };
+    const int64_t now = read_ns(loop->core);
+    loop->core->woken_ns = now;
+    if (now >= loop->wall_due_ns) {
+        loop->wall_offset_ns = read_wall_ns() - now;
+        loop->wall_due_ns = now + REFRESH_NS;
+    }
+    return now + loop->wall_offset_ns;
+}
+
+void zkt__loop_clock(struct zkt_loop *loop)
+{
+    struct zkt_core *core = loop->core;
+    if (core == NULL) {
         return;
     }
-    clock_gettime(CLOCK_REALTIME, &wall);
-    loop->core->now_ms = (int64_t)uv_now(loop->uv);
-    loop->core->wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
+    core->now_ms = (int64_t)uv_now(loop->uv);
+    core->wall_ms = (core->measures ? measure_wall_ns(loop) : read_wall_ns()) /
+                    1000000;
 }
 
 /*
@@ -464,6 +496,9 @@ int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
     loop->timer.data = loop->check.data = loop;
     loop->handles = 3;
     loop->round_at = (int64_t)uv_now(uv);
+    if (core != NULL) {
+        core->read_ns = read_ns;
+    }
     zkt__loop_clock(loop);
     return 0;
 }

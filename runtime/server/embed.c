@@ -43,6 +43,9 @@ void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
         core->now_ms = now;
     }
     core->wall_ms = wall_ms;
+    if (core->measures) {
+        core->woken_ns = core->read_ns(core);
+    }
 }
 
 void zkt_server_tick(struct zkt_server *server)

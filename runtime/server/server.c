@@ -14,6 +14,7 @@
 #include "server/output.h"
 #include "server/turn.h"
 #include "shard/group.h"
+#include "shard/metrics.h"
 
 struct zkt_core *zkt__server_core(struct zkt_server *server)
 {
@@ -153,6 +154,25 @@ static void refund(struct zkt_host *host, void *address)
                                    address);
 }
 
+/* The clock for durations of a server whose driver has no better one. */
+static int64_t read_ns(const struct zkt_core *core)
+{
+    return core->now_ms * INT64_C(1000000);
+}
+
+/* Returns false if there is no memory. */
+static bool init_metrics(struct zkt_server *server)
+{
+    struct zkt_host *host = &server->host;
+    server->core.read_ns = read_ns;
+    if (!server->options.metrics) {
+        return true;
+    }
+    host->metrics = zkt__metrics_new(server->allocator, host->app.info);
+    host->reports = server->core.measures = host->metrics != NULL;
+    return host->reports;
+}
+
 /* Initialises the host, its sessions and its instances. Returns false if there
  * is no memory. */
 static bool init_host(struct zkt_server *server, struct zkt_app app)
@@ -181,7 +201,7 @@ static bool init_host(struct zkt_server *server, struct zkt_app app)
     return zkt__host_init(host, app, server->allocator, &server->limits,
                           &server->core) &&
            zkt__instances_init(&server->instances, host) &&
-           zkt__outside_init(&server->outside, host);
+           zkt__outside_init(&server->outside, host) && init_metrics(server);
 }
 
 static void finish_host(struct zkt_server *server)
@@ -190,6 +210,7 @@ static void finish_host(struct zkt_server *server)
     zkt__instances_finish(&server->instances);
     zkt__sessions_finish(&server->sessions, server->allocator);
     zkt__host_finish(&server->host);
+    zkt__metrics_free(server->host.metrics, server->allocator);
 }
 
 static int64_t least(int64_t a, int64_t b)

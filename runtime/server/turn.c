@@ -91,7 +91,7 @@ static void work(struct zkt_server *server)
         zkt__group_receive(host);
     }
     host->stats.limit_hits.turn_work += host->budget <= 0;
-    host->budget = server->limits.turn_work;
+    host->budget = host->measured_budget = server->limits.turn_work;
     server->turn++;
 }
 
@@ -157,6 +157,7 @@ static void advance_to(struct zkt_server *server, int64_t ms)
         server->core.wall_ms += passed;
     }
     server->core.heard_ms = ZKT_NEVER;
+    server->core.woken_ns = server->core.read_ns(&server->core);
     tick(&server->core);
     zkt__server_wake(server);
 }

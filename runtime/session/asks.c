@@ -1,6 +1,7 @@
 /* See asks.h. */
 #include "session/asks.h"
 
+#include "call/report.h"
 #include "session/contact.h"
 #include "shard/group.h"
 
@@ -67,9 +68,10 @@ bool zkt__asks_hold(struct zkt_host *host, struct zkt_ask *ask,
     return true;
 }
 
-/* The method's own time counts from now. */
-static void set_deadline(const struct zkt_host *host, struct zkt_msg_call *call)
+/* The call arrives: the method's own time counts from now. */
+static void set_times(struct zkt_host *host, struct zkt_msg_call *call)
 {
+    call->arrived_ns = host->reports ? zkt__report_now(host) : 0;
     const int64_t end = host->clock->now_ms + call->method->timeout_ms;
     if (call->method->timeout_ms > 0 &&
         (call->deadline == 0 || end < call->deadline)) {
@@ -80,7 +82,7 @@ static void set_deadline(const struct zkt_host *host, struct zkt_msg_call *call)
 void zkt__asks_send(struct zkt_host *host, struct zkt_ask *ask)
 {
     struct zkt_asks *asks = host->asks;
-    set_deadline(host, &ask->carrier->of.call);
+    set_times(host, &ask->carrier->of.call);
     const uint32_t home = ask->carrier->contact->location->home;
     host->sessions->outstanding++;
     asks->unsent++;
@@ -106,18 +108,44 @@ void zkt__asks_drop(struct zkt_host *host, struct zkt_ask *ask)
     zkt__list_append(&asks->finished, &ask->node);
 }
 
-void zkt__asks_refuse(struct zkt_host *host, struct zkt_ask *ask,
-                      enum zkt_status status, struct zkt_str text)
+static void report_refusal(struct zkt_host *host, const struct zkt_ask *ask)
 {
-    zkt__ask_fail(
-        ask, &(const struct zkt_failure){ .status = status, .text = text });
+    const enum zkt_status status = ask->failure.status;
+    if (zkt__call_ended(host, ask->actor, ask->method, status, 0, -1)) {
+        host->describe(host, &(const struct zkt_call_report){
+                                 .actor = ask->actor,
+                                 .method = ask->method,
+                                 .instance = ask->name,
+                                 .peer = &host->asks->session.peer,
+                                 .ask = ask,
+                                 .failure = &ask->failure,
+                                 .handler_ns = -1,
+                             });
+    }
+}
+
+/* Finishes an ask that is not sent. */
+static void refuse(struct zkt_host *host, struct zkt_ask *ask,
+                   const struct zkt_failure *failure)
+{
+    zkt__ask_fail(ask, failure);
+    if (host->reports) {
+        report_refusal(host, ask);
+    }
     host->asks->under_way++;
     zkt__list_append(&host->asks->finished, &ask->node);
 }
 
-/* Sets the failure of an ask with an input that breaks a rule. */
-static void fail_input(struct zkt_host *host, struct zkt_ask *ask,
-                       const struct zkt_issues *issues)
+void zkt__asks_refuse(struct zkt_host *host, struct zkt_ask *ask,
+                      enum zkt_status status, struct zkt_str text)
+{
+    refuse(host, ask,
+           &(const struct zkt_failure){ .status = status, .text = text });
+}
+
+/* Refuses an ask with an input that breaks a rule. */
+static void refuse_input(struct zkt_host *host, struct zkt_ask *ask,
+                         const struct zkt_issues *issues)
 {
     const struct zkt_method *method = ask->carrier->of.call.method;
     struct zkt_writer *w = &host->plain;
@@ -129,12 +157,13 @@ static void fail_input(struct zkt_host *host, struct zkt_ask *ask,
     const size_t prefix = w->len;
     zkt__issues_write(issues, w);
     const struct zkt_str text = { w->data, w->failed ? 0 : w->len };
-    zkt__ask_fail(ask, &(const struct zkt_failure){
-                           .status = ZKT_INVALID_ARGUMENT,
-                           .text = text,
-                           .issues = { text.len > 0 ? text.data + prefix : "",
-                                       text.len > 0 ? text.len - prefix : 0 },
-                       });
+    refuse(host, ask,
+           &(const struct zkt_failure){
+               .status = ZKT_INVALID_ARGUMENT,
+               .text = text,
+               .issues = { text.len > 0 ? text.data + prefix : "",
+                           text.len > 0 ? text.len - prefix : 0 },
+           });
 }
 
 /* Returns false if the input of an ask breaks a rule: the ask is finished. */
@@ -147,9 +176,7 @@ static bool check_input(struct zkt_host *host, struct zkt_ask *ask)
         zkt__check_value(call->method->input, call->input, NULL, 0, &issues)) {
         return true;
     }
-    fail_input(host, ask, &issues);
-    host->asks->under_way++;
-    zkt__list_append(&host->asks->finished, &ask->node);
+    refuse_input(host, ask, &issues);
     return false;
 }
 

@@ -56,6 +56,7 @@ static bool copy_message(struct zkt_arena *arena,
         .actor_id = from->actor_id,
         .method = from->method,
         .input = from->input,
+        .arrived_ns = from->arrived_ns,
     };
     return copy_text(arena, &to->id) && copy_text(arena, &to->actor) &&
            copy_text(arena, &to->actor_id) && copy_text(arena, &to->method) &&
@@ -206,9 +207,21 @@ static bool finish(struct zkt_session_task *task, enum zkt_status status)
     return begin_next(host, task) || fail_for_memory(task);
 }
 
+/* The caller has gone. */
+static void abandon(const struct zkt_session_task *task)
+{
+    const struct zkt_incoming *incoming = &passage_of(task)->incoming;
+    if (incoming->method != NULL) {
+        zkt__session_report(
+            task->call.host, task->session, incoming->message,
+            &(const struct zkt_failure){ .status = ZKT_CANCELLED });
+    }
+}
+
 static const struct zkt_session_task_ops ops = {
     .invoke = invoke,
     .finish = finish,
+    .abandon = abandon,
     .keep = keep,
 };
 

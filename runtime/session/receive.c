@@ -3,27 +3,68 @@
 
 #include <string.h>
 
+#include "call/report.h"
 #include "protocol/reply.h"
 #include "session/contact.h"
 #include "session/rates.h"
 #include "session/subscription.h"
 
-void zkt__session_fail_call(struct zkt_host *host, struct zkt_session *session,
-                            struct zkt_str id,
-                            const struct zkt_failure *failure)
+static const struct zkt_actor *find_actor(const struct zkt_host *host,
+                                          struct zkt_str name)
 {
+    const int index = host->app.info->find_actor(name);
+    return index >= 0 ? host->app.info->actors[index] : NULL;
+}
+
+/* ---- refusing ---- */
+
+void zkt__session_report(struct zkt_host *host,
+                         const struct zkt_session *session,
+                         const struct zkt_envelope *message,
+                         const struct zkt_failure *failure)
+{
+    if (!host->reports) {
+        return;
+    }
+    const struct zkt_actor *actor = message->actor.data != NULL
+                                        ? find_actor(host, message->actor)
+                                        : NULL;
+    const int index = actor != NULL && message->method.data != NULL
+                          ? actor->find_method(message->method)
+                          : -1;
+    const struct zkt_method *method = index >= 0 ? &actor->methods[index]
+                                                 : NULL;
+    const int64_t answer_ns = zkt__report_now(host) - message->arrived_ns;
+    if (zkt__call_ended(host, actor, method, failure->status, answer_ns, -1)) {
+        host->describe(host, &(const struct zkt_call_report){
+                                 .actor = actor,
+                                 .method = method,
+                                 .instance = message->actor_id,
+                                 .peer = &session->peer,
+                                 .failure = failure,
+                                 .answer_ns = answer_ns,
+                                 .handler_ns = -1,
+                             });
+    }
+}
+
+/* Refuses a call: sends its result. */
+static void fail_call(struct zkt_host *host, struct zkt_session *session,
+                      const struct zkt_envelope *message,
+                      const struct zkt_failure *failure)
+{
+    zkt__session_report(host, session, message, failure);
     zkt__frame_begin(&host->result);
-    zkt__write_result_error(&host->result, id, failure);
+    zkt__write_result_error(&host->result, message->id, failure);
     zkt__session_send(host, session, &host->result);
 }
 
 static void refuse_call(struct zkt_host *host, struct zkt_session *session,
-                        struct zkt_str id, enum zkt_status status,
-                        struct zkt_str text)
+                        const struct zkt_envelope *message,
+                        enum zkt_status status, struct zkt_str text)
 {
-    zkt__session_fail_call(
-        host, session, id,
-        &(const struct zkt_failure){ .status = status, .text = text });
+    fail_call(host, session, message,
+              &(const struct zkt_failure){ .status = status, .text = text });
 }
 
 void zkt__session_begin_sub_error(struct zkt_host *host,
@@ -43,13 +84,6 @@ void zkt__session_write_of(const struct zkt_session *session,
         zkt__write_of(w, topic == ZKT_TOPIC_STATE ? ZKT_STR("state")
                                                   : ZKT_STR("events"));
     }
-}
-
-static const struct zkt_actor *find_actor(const struct zkt_host *host,
-                                          struct zkt_str name)
-{
-    const int index = host->app.info->find_actor(name);
-    return index >= 0 ? host->app.info->actors[index] : NULL;
 }
 
 /* Returns the topic that a message subscribes to or unsubscribes from. */
@@ -81,7 +115,7 @@ void zkt__session_fail(struct zkt_host *host, struct zkt_session *session,
                        const struct zkt_failure *failure)
 {
     if (message->type == ZKT_MESSAGE_RPC) {
-        zkt__session_fail_call(host, session, message->id, failure);
+        fail_call(host, session, message, failure);
         return;
     }
     /* The client reads that it has none, also if this one is not the first. */
@@ -122,7 +156,8 @@ static struct zkt_str concatenate(const struct zkt_host *host,
 /* Refuses a call with `Validation failed for METHOD: [issues]`, and with the
  * issues by themselves. */
 static void refuse_input(struct zkt_host *host, struct zkt_session *session,
-                         struct zkt_str id, const struct zkt_method *method,
+                         const struct zkt_envelope *message,
+                         const struct zkt_method *method,
                          const struct zkt_issues *issues)
 {
     struct zkt_writer *w = &host->plain;
@@ -137,12 +172,12 @@ static void refuse_input(struct zkt_host *host, struct zkt_session *session,
         host->sessions->events.failed(session);
         return;
     }
-    zkt__session_fail_call(host, session, id,
-                           &(const struct zkt_failure){
-                               .status = ZKT_INVALID_ARGUMENT,
-                               .text = { w->data, w->len },
-                               .issues = { w->data + prefix, w->len - prefix },
-                           });
+    fail_call(host, session, message,
+              &(const struct zkt_failure){
+                  .status = ZKT_INVALID_ARGUMENT,
+                  .text = { w->data, w->len },
+                  .issues = { w->data + prefix, w->len - prefix },
+              });
 }
 
 /* Reads a call's input into the call's memory. Returns false if the call was
@@ -178,16 +213,16 @@ static bool read_input(struct zkt_host *host, struct zkt_session *session,
     host->stats.limit_hits.json_depth += reader.too_deep;
     host->stats.limit_hits.issues += issues.total > issues.count;
     if (*input == NULL || reader.no_memory || issues.no_memory) {
-        refuse_call(host, session, message->id, ZKT_RESOURCE_EXHAUSTED,
+        refuse_call(host, session, message, ZKT_RESOURCE_EXHAUSTED,
                     ZKT_STR("out of memory"));
     } else {
-        refuse_input(host, session, message->id, method, &issues);
+        refuse_input(host, session, message, method, &issues);
     }
     return false;
 }
 
 static void send_call(struct zkt_host *host, struct zkt_contact *contact,
-                      struct zkt_msg *m)
+                      const struct zkt_envelope *message, struct zkt_msg *m)
 {
     struct zkt_session *session = zkt__session_of(contact);
     const uint32_t home = contact->location->home;
@@ -198,7 +233,7 @@ static void send_call(struct zkt_host *host, struct zkt_contact *contact,
         contact->calls--;
         session->outstanding--;
         host->sessions->outstanding--;
-        refuse_call(host, session, m->of.call.id, ZKT_RESOURCE_EXHAUSTED,
+        refuse_call(host, session, message, ZKT_RESOURCE_EXHAUSTED,
                     ZKT_STR("out of memory"));
     }
     if (host->group != NULL) {
@@ -248,7 +283,7 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
 {
     const int index = actor->find_method(message->method);
     if (index < 0) {
-        refuse_call(host, session, message->id, ZKT_UNIMPLEMENTED,
+        refuse_call(host, session, message, ZKT_UNIMPLEMENTED,
                     concatenate(host, "Unknown method: ", message->method));
         return;
     }
@@ -272,7 +307,7 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
     struct zkt_contact *contact = zkt__contact_make(host, session, actor,
                                                     message->actor_id, &reason);
     if (contact == NULL) {
-        refuse_call(host, session, message->id, ZKT_RESOURCE_EXHAUSTED, reason);
+        refuse_call(host, session, message, ZKT_RESOURCE_EXHAUSTED, reason);
         return;
     }
     struct zkt_msg m;
@@ -285,7 +320,8 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
     m.of.call.body = NULL;
     m.of.call.ask = NULL;
     m.of.call.deadline = deadline;
-    send_call(host, contact, &m);
+    m.of.call.arrived_ns = message->arrived_ns;
+    send_call(host, contact, message, &m);
 }
 
 void zkt__session_cancel_call(struct zkt_host *host,

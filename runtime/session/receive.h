@@ -29,10 +29,11 @@ void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
 void zkt__session_fail(struct zkt_host *host, struct zkt_session *session,
                        const struct zkt_envelope *message,
                        const struct zkt_failure *failure);
-/** Sends the result of a call that failed. */
-void zkt__session_fail_call(struct zkt_host *host, struct zkt_session *session,
-                            struct zkt_str id,
-                            const struct zkt_failure *failure);
+/** Reports the end of a call that reached no instance (call/report.h). */
+void zkt__session_report(struct zkt_host *host,
+                         const struct zkt_session *session,
+                         const struct zkt_envelope *message,
+                         const struct zkt_failure *failure);
 /** Begins the message of a refused or ended subscription in host->result; the
  * failure and `}` follow. */
 void zkt__session_begin_sub_error(struct zkt_host *host,

@@ -325,6 +325,9 @@ void zkt__session_cancel(struct zkt_host *host, struct zkt_session *session)
     struct zkt_session_task *task = session->task;
     if (task != NULL) {
         unpark(host, task);
+        if (task->ops->abandon != NULL) {
+            task->ops->abandon(task);
+        }
         zkt__emitted_drop(&task->call.broadcasts);
         task->deferred.reason = host->stopping ? ZKT_NOTICE_SHUTDOWN
                                                : ZKT_NOTICE_CONNECTION;

@@ -20,6 +20,8 @@ struct zkt_session_task_ops {
      * zkt__call_failure has. Returns true if the task goes on with another
      * handler, which it has begun. */
     bool (*finish)(struct zkt_session_task *task, enum zkt_status status);
+    /* The session ends before the handler has. NULL: nothing is to be done. */
+    void (*abandon)(const struct zkt_session_task *task);
     /* Keeps all that the task borrows, before it is parked. Returns false if
      * there is no memory. NULL: it borrows nothing. */
     bool (*keep)(struct zkt_session_task *task);

@@ -21,9 +21,11 @@
 
 struct zkt_ask;
 struct zkt_asks;
+struct zkt_call_report;
 struct zkt_group;
 struct zkt_host;
 struct zkt_instances;
+struct zkt_metrics;
 struct zkt_msg;
 struct zkt_rates;
 struct zkt_sessions;
@@ -65,6 +67,14 @@ struct zkt_host {
     struct zkt_rule_context rules;
     struct zkt_random random;
     struct zkt_server_stats stats;
+    /* The end of each call is counted or described: see call/report.h, and for
+     * the newest reading of the clock, and the budget at that time, too. */
+    bool reports;
+    int64_t measured_ns, measured_budget;
+    /* Describes the end of a call; NULL: it is counted at most. */
+    void (*describe)(struct zkt_host *host,
+                     const struct zkt_call_report *report);
+    struct zkt_metrics *metrics; /* NULL: the options ask for none */
     struct zkt_work_queue *work; /* work from other threads */
     struct zkt_arena *arena;     /* memory for handling the current message */
     struct zkt_writer result, plain, rfc6902; /* scratch for frames */

@@ -108,6 +108,7 @@ struct zkt_msg {
             void *body; /* memory of id, input and outputs in a carrier */
             struct zkt_ask *ask; /* NULL: a client's call */
             int64_t deadline;    /* monotonic ms; 0: none */
+            int64_t arrived_ns;  /* see call/report.h */
         } call;
         struct {
             struct zkt_msg *closing; /* the second block, or NULL */
@@ -243,10 +244,11 @@ struct zkt_attachment {
     size_t queued_bytes;
     uint32_t queued_count;
     bool subscribed[ZKT_TOPIC_COUNT];
-    bool connected;   /* `connect` has succeeded: `disconnect` will run */
-    bool leaving : 1; /* its leave message is in the mailbox */
-    bool lost : 1;    /* the contact has left, as its connection has closed */
-    bool left : 1;    /* the end of the last open call sends `left` */
+    bool connected : 1; /* `connect` has succeeded: `disconnect` will run */
+    bool leaving : 1;   /* its leave message is in the mailbox */
+    bool lost : 1;      /* the contact has left, as its connection has closed */
+    bool left : 1;      /* the end of the last open call sends `left` */
+    enum zkt_status expelled_status : 8;
     struct zkt_buffer *expelled; /* the failure of an expulsion; NULL: none */
     /* The newest record of the connection that has arrived, or NULL. */
     struct zkt_connection_record *record;

@@ -110,6 +110,8 @@ struct zkt_serve_options {
      * answered with 421. NULL: on a listener of loopback, the names and
      * addresses of loopback; else all. */
     const char *server_names;
+    /* True: the server counts and measures calls, by actor and method. */
+    bool metrics;
     /* 32 bytes, for tests that repeat; NULL: from the system. */
     const uint8_t *random_seed;
 };

@@ -1,0 +1,199 @@
+/* See metrics.h. The metrics of a shard are one block of memory. */
+#include "shard/metrics.h"
+
+/* ---- histograms ---- */
+
+static const int64_t bounds[] = {
+#define X(ns, seconds) ns,
+    ZKT_DURATIONS_TABLE(X)
+#undef X
+        INT64_MAX
+};
+
+/* The number of bounds below 2^k, by k. */
+static const uint8_t below[64] = {
+    0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  1,  2,
+    3,  4,  5,  6,  7,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 16,
+    17, 18, 19, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20,
+    20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20,
+};
+
+/* There is at most one bound from a power of two to the next, so the first that
+ * is not below the power of two is the right one, or the next is. */
+static inline unsigned find_bucket(int64_t ns)
+{
+    const unsigned k = 63 - (unsigned)__builtin_clzll((uint64_t)ns | 1);
+    return below[k] + (unsigned)(ns > bounds[below[k]]);
+}
+
+unsigned zkt__duration_bucket(int64_t ns)
+{
+    return find_bucket(ns);
+}
+
+static inline void add(struct zkt_durations *durations, int64_t ns)
+{
+    zkt__counter_add(&durations->buckets[find_bucket(ns)], 1);
+    zkt__counter_add(&durations->sum_ns, (uint64_t)ns);
+}
+
+/* ---- construction ---- */
+
+/* Returns the number of the metrics of methods: of those that there are, of the
+ * others of each actor, and of those of no actor. */
+static size_t count_methods(const struct zkt_app_info *info)
+{
+    size_t count = 1;
+    for (uint32_t i = 0; i < info->actor_count; i++) {
+        count += info->actors[i]->method_count + 1;
+    }
+    return count;
+}
+
+static struct zkt_metrics_place *first_place(const struct zkt_metrics *metrics,
+                                             const void *key)
+{
+    return &metrics->places[(uint64_t)(uintptr_t)key *
+                                UINT64_C(0x9e3779b97f4a7c15) >>
+                            metrics->shift];
+}
+
+static struct zkt_metrics_place *next_place(const struct zkt_metrics *metrics,
+                                            struct zkt_metrics_place *place)
+{
+    const uint64_t last = UINT64_MAX >> metrics->shift;
+    return place == &metrics->places[last] ? metrics->places : place + 1;
+}
+
+static void enter(const struct zkt_metrics *metrics, const void *key,
+                  struct zkt_method_metrics *of)
+{
+    struct zkt_metrics_place *place = first_place(metrics, key);
+    while (place->key != NULL) {
+        place = next_place(metrics, place);
+    }
+    *place = (struct zkt_metrics_place){ key, of };
+}
+
+/* Enters the methods of an actor, and the actor for what it does not name.
+ * Returns the metrics behind theirs. */
+static struct zkt_method_metrics *enter_actor(const struct zkt_metrics *metrics,
+                                              struct zkt_actor_metrics *of)
+{
+    struct zkt_method_metrics *next = of->methods;
+    for (uint32_t i = 0; i < of->actor->method_count; i++) {
+        next->actor = of;
+        enter(metrics, &of->actor->methods[i], next++);
+    }
+    next->actor = of;
+    enter(metrics, of->actor, next++);
+    return next;
+}
+
+struct zkt_metrics *zkt__metrics_new(const struct zkt_allocator *allocator,
+                                     const struct zkt_app_info *info)
+{
+    const uint32_t actors = info->actor_count;
+    const size_t methods = count_methods(info);
+    unsigned bits = 1;
+    while (UINT64_C(1) << bits < 2 * methods) {
+        bits++;
+    }
+    struct zkt_metrics *metrics = zkt__alloc_zero(
+        allocator, 1,
+        sizeof(*metrics) + actors * sizeof(*metrics->actors) +
+            methods * sizeof(*metrics->other) +
+            (sizeof(*metrics->places) << bits));
+    if (metrics == NULL) {
+        return NULL;
+    }
+    metrics->actor_count = actors;
+    metrics->shift = 64 - bits;
+    metrics->actors = (struct zkt_actor_metrics *)(metrics + 1);
+    metrics->other = (struct zkt_method_metrics *)(metrics->actors + actors);
+    metrics->places = (struct zkt_metrics_place *)(metrics->other + methods);
+    struct zkt_method_metrics *next = metrics->other + 1;
+    for (uint32_t i = 0; i < actors; i++) {
+        struct zkt_actor_metrics *of = &metrics->actors[i];
+        of->actor = info->actors[i];
+        of->methods = next;
+        next = enter_actor(metrics, of);
+    }
+    return metrics;
+}
+
+void zkt__metrics_free(struct zkt_metrics *metrics,
+                       const struct zkt_allocator *allocator)
+{
+    zkt__release(allocator, metrics);
+}
+
+/* ---- counting ---- */
+
+/* Returns the metrics of a key whose first place has another, or NULL. */
+static struct zkt_method_metrics *find_on(const struct zkt_metrics *metrics,
+                                          const void *key)
+{
+    struct zkt_metrics_place *place = first_place(metrics, key);
+    while (place->key != key && place->key != NULL) {
+        place = next_place(metrics, place);
+    }
+    return place->metrics;
+}
+
+/* Returns the metrics of a key, or NULL. */
+static inline struct zkt_method_metrics *find(const struct zkt_metrics *metrics,
+                                              const void *key)
+{
+    const struct zkt_metrics_place *place = first_place(metrics, key);
+    return place->key == key ? place->metrics : find_on(metrics, key);
+}
+
+struct zkt_actor_metrics *zkt__metrics_of(const struct zkt_metrics *metrics,
+                                          const struct zkt_actor *actor)
+{
+    return find(metrics, actor)->actor;
+}
+
+/* Returns the metrics of calls that name no method of @actor, or NULL. */
+static struct zkt_method_metrics *find_other(const struct zkt_metrics *metrics,
+                                             const struct zkt_actor *actor)
+{
+    return actor != NULL ? find(metrics, actor) : metrics->other;
+}
+
+static unsigned number_of(enum zkt_status status)
+{
+    return (unsigned)status < ZKT_CODES ? (unsigned)status : ZKT_INTERNAL;
+}
+
+void zkt__metrics_count_call(const struct zkt_metrics *metrics,
+                             const struct zkt_actor *actor,
+                             const struct zkt_method *method,
+                             enum zkt_status status, int64_t answer_ns,
+                             int64_t handler_ns)
+{
+    struct zkt_method_metrics *of = find(metrics, method);
+    if (of == NULL) {
+        of = find_other(metrics, actor);
+    }
+    if (status != ZKT_OK) {
+        zkt__counter_add(&of->failed[number_of(status)], 1);
+    }
+    if (answer_ns == handler_ns) {
+        add(&of->prompt, answer_ns);
+        return;
+    }
+    add(&of->answer, answer_ns);
+    if (handler_ns >= 0) {
+        add(&of->handler, handler_ns);
+    }
+}
+
+void zkt__metrics_count_timer(const struct zkt_metrics *metrics,
+                              const struct zkt_actor *actor,
+                              enum zkt_status status)
+{
+    zkt__counter_add(
+        &zkt__metrics_of(metrics, actor)->timers[number_of(status)], 1);
+}
