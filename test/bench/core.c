@@ -6,6 +6,9 @@
  *   core               ns of CPU time of every work, the best of some rounds
  *   core WORK COUNT    repeats this work, and prints nothing;
  *                      test/bench/instructions runs it under callgrind
+ *   core --clock …     does either with a clock that is read in each turn, as
+ *                      the drivers of servers do
+ *   core --metrics …   the same, with metrics on
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +17,7 @@
 
 #include "handlers.h"
 #include "protocol/envelope.h"
+#include "server/server.h"
 #include "zocket/zocket.h"
 
 enum {
@@ -52,6 +56,26 @@ static void keep_reply(struct bench *b, const struct zkt_slice *slice)
     b->reply[len] = '\0';
 }
 
+/* Does the work of a driver that has a clock: a reading for each turn. */
+static bool has_clock;
+
+static int64_t read_ns(const struct zkt_core *core)
+{
+    struct timespec now;
+    (void)core;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void set_clock(struct bench *b)
+{
+    struct zkt_core *core = zkt__server_core(b->server);
+    zkt_server_clock(b->server, b->turn, b->turn);
+    if (has_clock) {
+        core->woken_ns = read_ns(core);
+    }
+}
+
 /* Ends a turn of the loop. */
 static void end_turn(struct bench *b)
 {
@@ -81,7 +105,7 @@ static void feed(struct bench *b, struct zkt_endpoint *e, const char *bytes,
     char copy[FRAME_MAX];
     memcpy(copy, bytes, len);
     b->turn++;
-    zkt_server_clock(b->server, b->turn, b->turn);
+    set_clock(b);
     zkt_endpoint_feed(e, copy, len);
     end_turn(b);
 }
@@ -516,9 +540,12 @@ static double cpu_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
+static bool measures; /* with metrics */
+
 static void begin(struct bench *b, const struct work *work)
 {
     const struct zkt_serve_options options = {
+        .metrics = measures,
         .limits = { .output_high = 1 << 28,
                     .output_hard = 1 << 28,
                     /* No cache, or the default. */
@@ -527,6 +554,9 @@ static void begin(struct bench *b, const struct work *work)
     memset(b, 0, sizeof(*b));
     if (zkt_server_new(bench_app(&bench_all), &options, &b->server) != ZKT_OK) {
         fail("no server");
+    }
+    if (has_clock) {
+        zkt__server_core(b->server)->read_ns = read_ns;
     }
     connect_peer(b);
     work->prepare(b);
@@ -568,6 +598,10 @@ int main(int argc, char **argv)
 {
     static struct bench b;
     const size_t count = sizeof(works) / sizeof(works[0]);
+    measures = argc > 1 && strcmp(argv[1], "--metrics") == 0;
+    has_clock = measures || (argc > 1 && strcmp(argv[1], "--clock") == 0);
+    argc -= has_clock;
+    argv += has_clock;
     for (size_t i = 0; i < count; i++) {
         if (argc < 2) {
             measure(&b, &works[i]);
