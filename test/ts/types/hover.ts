@@ -1,12 +1,13 @@
 // Names over which hover.txt has the text of an editor; `^` is below each.
 import { app } from "./chat.gen.js";
-import type { App, Message } from "./chat.gen.js";
+import type { Message } from "./chat.gen.js";
 import type { AccountInput, Shape } from "./every.gen.js";
 import type { DrawState } from "./audiences.gen.js";
+import type { App as Gate } from "./access.gen.js";
 import type { App as Names, PlaceState } from "./names.gen.js";
 
-type Methods = { [K in keyof App["actors"]["chat"]["config"]["methods"]]: App["actors"]["chat"]["config"]["methods"][K] };
-declare const methods: Methods;
+type Api<Methods> = { [K in keyof Methods]: Methods[K] };
+declare const methods: Api<Gate["actors"]["room"]["config"]["methods"]>;
 declare const message: Message;
 declare const account: AccountInput;
 declare const state: DrawState;
@@ -15,7 +16,7 @@ declare const names: Names;
 
 export const actor: unknown = app.actors.chat;
 //                                       ^
-export const method: unknown = methods.say;
+export const method: unknown = methods.join;
 //                                     ^
 export const text: unknown = message.text;
 //                                   ^
