@@ -143,30 +143,35 @@ struct ts_comment ts_field_comment(struct arena *arena,
 
 static const char growth[] = "Newer servers may send other values.";
 
+/* "- `"red"`: documentation" */
+static void emit_documented(struct arena *arena, struct text_buffer *out,
+                            const struct schema_enum_value *v)
+{
+    const char *literal = ts_string(arena, v->wire.text, v->wire.len);
+    emit_text(out, "- `");
+    emit_text(out, strchr(literal, '`') == NULL ? literal : v->name.text);
+    emit_text(out, "`: ");
+    emit_text(out, v->doc);
+}
+
+/* Documented values are a list behind the documentation of the enum. */
 struct ts_comment ts_enum_comment(struct arena *arena,
                                   const struct schema_enum *e, bool comes_in)
 {
-    struct list lines = { 0 };
+    struct text_buffer doc = { 0 };
+    const char *between = e->doc != NULL ? "\n\n" : "";
+    emit_text(&doc, e->doc != NULL ? e->doc : "");
     for (size_t i = 0; i < e->value_count; i++) {
-        const struct schema_enum_value *v = &e->values[i];
-        if (v->doc == NULL) {
-            continue;
+        if (e->values[i].doc != NULL) {
+            emit_text(&doc, between);
+            emit_documented(arena, &doc, &e->values[i]);
+            between = "\n";
         }
-        if (lines.count == 0 && e->doc != NULL) {
-            add_lines(arena, &lines, e->doc);
-            add_lines(arena, &lines, "");
-        }
-        add_lines(arena, &lines,
-                  arena_printf(arena, "- `%s`: %s", v->name.text, v->doc));
     }
-    if (lines.count == 0) {
-        return comment_with(arena, e->doc, comes_in ? growth : "");
-    }
-    if (comes_in) {
-        add_lines(arena, &lines, "");
-        add_lines(arena, &lines, growth);
-    }
-    return (struct ts_comment){ lines.items, lines.count };
+    const struct ts_comment comment = comment_with(
+        arena, doc.len > 0 ? doc.text : NULL, comes_in ? growth : "");
+    text_buffer_finish(&doc);
+    return comment;
 }
 
 struct ts_comment ts_union_comment(struct arena *arena,

@@ -61,7 +61,7 @@ const char *ts_rules(struct arena *arena, const struct schema_type *type);
 /** The same of a parameter of a connection, which stands in a URL. */
 const char *ts_parameter_rules(struct arena *arena,
                                const struct schema_type *type);
-/** Those of the elements of a tuple: "x: 0 to 1, y: 0 to 1". */
+/** Those of the elements of a tuple: "`x` 0 to 1, `y` 0 to 1". */
 const char *ts_tuple_rules(struct arena *arena, const struct schema_type *type);
 
 /* values.c */
@@ -95,7 +95,7 @@ struct ts_comment ts_method_comment(struct arena *arena,
 void ts_name_nodes(struct ts_lower *l);
 /** Adds what the schema declares: structs, enums, unions and tuples. */
 void ts_lower_decls(struct ts_lower *l);
-/** Adds the interface of a struct, one way, if clients see the struct. */
+/** Adds the interface of a struct that clients see, one way. */
 void ts_lower_struct(struct ts_lower *l, const struct schema_struct *s,
                      enum ts_way way);
 /** Adds the interface of a state, and another where it goes out. */

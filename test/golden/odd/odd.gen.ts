@@ -4,7 +4,7 @@
 /**
  * Spellings of any kind: "quotes", back\slashes, ünïcödé.
  *
- * - `class`: Looks like the end: *\/
+ * - `"a \"quoted\" \\ class *\/ ??/"`: Looks like the end: *\/
  *
  * Newer servers may send other values.
  */
