@@ -6,6 +6,7 @@ export type Taken = Holds<[
   Equal<names.any_, { n: number }>,
   Equal<names.number_, { any: names.any_ }>,
   Equal<names.void_, "a" | "b">,
+  Equal<names.unseen, "a\u2028b\r\n\t" | "\u202e😀" | "\udb40\udc01" | "`">,
   Equal<names.App_, { schema: names.Schema_ }>,
   Equal<names.Schema_, { app: names.void_ }>,
   Equal<names.class_, { n: number }>,
