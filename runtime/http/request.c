@@ -383,5 +383,6 @@ void zkt__http_get(const struct zkt_http_reader *r,
     out->expects_continue = r->expects_continue;
     out->asks_websocket = r->asks_websocket;
     out->keeps_alive = r->keeps_alive;
+    out->minor = r->minor;
     out->reader = r;
 }

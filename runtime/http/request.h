@@ -66,6 +66,7 @@ struct zkt_http_request {
     bool expects_continue;
     bool asks_websocket; /* by Upgrade and Connection; without a body */
     bool keeps_alive;    /* the connection may have another request */
+    uint8_t minor;       /* of the version: HTTP/1.0 or HTTP/1.1 */
     const struct zkt_http_reader *reader;
 };
 

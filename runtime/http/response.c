@@ -1,65 +1,76 @@
 /* See response.h. */
 #include "http/response.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "http/head.h"
 #include "http/reader.h"
 
 enum {
-    LINES_MAX = 256,
-    LENGTH_MAX = 40 /* of the field Content-Length, with its NUL */
+    LINES_MAX = 256
 };
 
+/* RFC 9110, section 15; RFC 6585. */
+static const struct {
+    int status;
+    const char *reason;
+} reasons[] = {
+    { 200, "OK" },
+    { 201, "Created" },
+    { 202, "Accepted" },
+    { 204, "No Content" },
+    { 206, "Partial Content" },
+    { 301, "Moved Permanently" },
+    { 302, "Found" },
+    { 303, "See Other" },
+    { 304, "Not Modified" },
+    { 307, "Temporary Redirect" },
+    { 308, "Permanent Redirect" },
+    { 400, "Bad Request" },
+    { 401, "Unauthorized" },
+    { 403, "Forbidden" },
+    { 404, "Not Found" },
+    { 405, "Method Not Allowed" },
+    { 406, "Not Acceptable" },
+    { 408, "Request Timeout" },
+    { 409, "Conflict" },
+    { 410, "Gone" },
+    { 412, "Precondition Failed" },
+    { 413, "Content Too Large" },
+    { 415, "Unsupported Media Type" },
+    { 416, "Range Not Satisfiable" },
+    { 417, "Expectation Failed" },
+    { 421, "Misdirected Request" },
+    { 422, "Unprocessable Content" },
+    { 426, "Upgrade Required" },
+    { 429, "Too Many Requests" },
+    { 431, "Request Header Fields Too Large" },
+    { 500, "Internal Server Error" },
+    { 501, "Not Implemented" },
+    { 502, "Bad Gateway" },
+    { 503, "Service Unavailable" },
+    { 504, "Gateway Timeout" },
+    { 505, "HTTP Version Not Supported" },
+};
+
+/* Returns the reason of a status, or "", which RFC 9112, section 4, allows. */
 static const char *reason_of(int status)
 {
-    switch (status) {
-    case 200:
-        return "OK";
-    case 204:
-        return "No Content";
-    case 400:
-        return "Bad Request";
-    case 401:
-        return "Unauthorized";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 408:
-        return "Request Timeout";
-    case 413:
-        return "Content Too Large";
-    case 417:
-        return "Expectation Failed";
-    case 421:
-        return "Misdirected Request";
-    case 426:
-        return "Upgrade Required";
-    case 429:
-        return "Too Many Requests";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 500:
-        return "Internal Server Error";
-    case 501:
-        return "Not Implemented";
-    case 503:
-        return "Service Unavailable";
-    case 505:
-        return "HTTP Version Not Supported";
-    default:
-        return "Refused";
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (reasons[i].status == status) {
+            return reasons[i].reason;
+        }
     }
+    return "";
 }
 
 /* Returns the fields that belong to a status: RFC 9110, sections 15.5.6 and
  * 15.5.22; RFC 6455, section 4.4. */
-static const char *fields_of(int status)
+static const char *fields_of(const struct zkt_http_response *response)
 {
-    switch (status) {
+    switch (response->has_fields ? 0 : response->status) {
     case 405:
         return "Allow: GET, HEAD\r\n";
     case 426:
@@ -73,7 +84,7 @@ static const char *fields_of(int status)
  * 7.8). */
 static const char *connection_of(const struct zkt_http_response *response)
 {
-    if (response->status == 426) {
+    if (response->status == 426 && !response->has_fields) {
         return response->closes ? "Connection: Upgrade, close\r\n"
                                 : "Connection: Upgrade\r\n";
     }
@@ -116,27 +127,34 @@ static void put_cors(const struct output *out,
     }
 }
 
-/* Writes the field Content-Length; an answer without content has none (RFC
- * 9110, section 8.6). */
-static void write_length(const struct zkt_http_response *response,
-                         char out[LENGTH_MAX])
+/* Writes the field that says where the body ends, or "". */
+static void write_framing(char out[LINES_MAX], int status,
+                          enum zkt_http_framing framing, uint64_t length)
 {
     out[0] = '\0';
-    if (response->status != 204) {
-        snprintf(out, LENGTH_MAX, "Content-Length: %zu\r\n",
-                 response->body.len);
+    if (!zkt__http_has_body(status) || framing == ZKT_HTTP_UNTIL_CLOSE) {
+        return;
+    }
+    if (framing == ZKT_HTTP_CHUNKED) {
+        snprintf(out, LINES_MAX, "Transfer-Encoding: chunked\r\n");
+    } else {
+        snprintf(out, LINES_MAX, "Content-Length: %" PRIu64 "\r\n", length);
     }
 }
 
-void zkt__http_respond(const struct zkt_http_response *response,
-                       void (*send)(void *user, const void *data, size_t len),
-                       void *user)
+void zkt__http_respond_head(const struct zkt_http_response *response,
+                            enum zkt_http_framing framing, uint64_t length,
+                            void (*send)(void *user, const void *data,
+                                         size_t len),
+                            void *user)
 {
-    const struct zkt_str fields = response->fields, body = response->body;
-    char lines[LINES_MAX], length[LENGTH_MAX];
-    int len = snprintf(lines, sizeof(lines), "HTTP/1.1 %d %s\r\n%s",
+    const struct zkt_str fields = response->fields;
+    const char *date = response->date != NULL ? response->date : "";
+    char lines[LINES_MAX], end[LINES_MAX];
+    int len = snprintf(lines, sizeof(lines), "HTTP/1.1 %d %s\r\n%s%s%s%s",
                        response->status, reason_of(response->status),
-                       fields_of(response->status));
+                       date[0] != '\0' ? "Date: " : "", date,
+                       date[0] != '\0' ? "\r\n" : "", fields_of(response));
     send(user, lines, (size_t)len);
     if (fields.len > 0) {
         send(user, fields.data, fields.len);
@@ -144,11 +162,45 @@ void zkt__http_respond(const struct zkt_http_response *response,
     if (response->to != NULL) {
         put_cors(&(const struct output){ send, user }, response->to);
     }
-    write_length(response, length);
+    write_framing(end, response->status, framing, length);
     len = snprintf(lines, sizeof(lines), "%s%s\r\n", connection_of(response),
-                   length);
+                   end);
     send(user, lines, (size_t)len);
-    if (body.len > 0 && !response->omits_body) {
+}
+
+void zkt__http_respond(const struct zkt_http_response *response,
+                       void (*send)(void *user, const void *data, size_t len),
+                       void *user)
+{
+    const struct zkt_str body = response->body;
+    zkt__http_respond_head(response, ZKT_HTTP_LENGTH, body.len, send, user);
+    if (body.len > 0 && !response->omits_body &&
+        zkt__http_has_body(response->status)) {
         send(user, body.data, body.len);
     }
+}
+
+/* ---- fields ---- */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+bool zkt__http_field_is_good(struct zkt_str name, struct zkt_str value)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (!zkt__head_token[(unsigned char)name.data[i]]) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < value.len; i++) {
+        const char c = value.data[i];
+        if (c == '\r' || c == '\n' || c == '\0') {
+            return false;
+        }
+    }
+    return name.len > 0 &&
+           (value.len == 0 ||
+            (!is_blank(value.data[0]) && !is_blank(value.data[value.len - 1])));
 }
