@@ -48,8 +48,8 @@ struct settings {
 
 /* Options with a value that are no limits, after the one without. */
 static const char *const others[] = {
-    "help", "allow_origins", "host",        "listen",
-    "port", "server_names",  "socket_mode", "threads",
+    "help", "allow_origins", "healthz",      "host",        "listen",
+    "port", "readyz",        "server_names", "socket_mode", "threads",
 };
 
 enum {
@@ -89,6 +89,8 @@ static void print_help(const char *program)
            "  --allow-origins LIST    of pages that may send requests; "
            "*.example.org, *\n"
            "  --server-names LIST     that requests may name as their host\n"
+           "  --healthz on|off        the route GET /healthz (on)\n"
+           "  --readyz on|off         the route GET /readyz (on)\n"
            "  --help\n"
            "the same in the environment: ZOCKET_PORT, ZOCKET_MESSAGE_BYTES\n"
            "limits, with what happens when one is reached:\n",
@@ -148,6 +150,17 @@ static bool take_threads(struct zkt_serve_options *options, const char *name,
         return false;
     }
     options->threads = (uint32_t)number;
+    return true;
+}
+
+/* Sets @left_out by on or off. Returns false after printing an error. */
+static bool take_route(bool *left_out, const char *name, const char *value)
+{
+    *left_out = strcmp(value, "off") == 0;
+    if (!*left_out && strcmp(value, "on") != 0) {
+        fprintf(stderr, "%s: '%s' is neither on nor off\n", name, value);
+        return false;
+    }
     return true;
 }
 
@@ -299,6 +312,12 @@ static bool take(struct settings *settings, const struct argument *limit,
     }
     if (strcmp(option, "threads") == 0) {
         return take_threads(options, name, value);
+    }
+    if (strcmp(option, "healthz") == 0) {
+        return take_route(&options->no_healthz, name, value);
+    }
+    if (strcmp(option, "readyz") == 0) {
+        return take_route(&options->no_readyz, name, value);
     }
     const char **text = text_of(options, option);
     settings->listeners->has_port = settings->listeners->has_port ||

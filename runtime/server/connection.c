@@ -69,6 +69,7 @@ static void drop_streams(struct zkt_connection *c)
  * does the rest. */
 static void mark_ending(struct zkt_connection *c)
 {
+    zkt__exchange_drop(c);
     if (c->stage < ZKT_STAGE_OVER) {
         advance_stage(c, ZKT_STAGE_OVER);
         zkt__deadline_begin(c, ZKT_DEADLINE_CLOSING);
@@ -285,7 +286,7 @@ static int on_head(void *user, const struct zkt_http_request *request)
     }
     return request->asks_websocket || zkt__origin_is_preflight(request)
                ? 0
-               : zkt__routes_check(request);
+               : zkt__routes_check(user, request);
 }
 
 static void on_plain(void *user, const struct zkt_http_request *request)
@@ -296,9 +297,9 @@ static void on_plain(void *user, const struct zkt_http_request *request)
     zkt__host_spend(&server->host, ZKT_COST_MESSAGE + request->body.len);
     advance_stage(c, ZKT_STAGE_HTTP);
     if (zkt__origin_is_preflight(request)) {
-        zkt__filter_answer_preflight(c);
+        zkt__filter_answer_preflight(c, request);
     } else {
-        zkt__routes_answer(server, &c->ws, request);
+        zkt__routes_answer(NULL, c, request);
     }
 }
 
@@ -426,6 +427,17 @@ static void bytes_received(struct zkt_connection *c)
     zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
 }
 
+bool zkt__connection_queue(struct zkt_connection *c, struct zkt_buffer *buffer)
+{
+    if (!zkt__queue_shared(&c->session.queue, server_of(c)->allocator,
+                           buffer)) {
+        return false;
+    }
+    output_queued(c);
+    zkt__endpoint_mark_dirty(&c->endpoint);
+    return true;
+}
+
 /* Gives the WebSocket a round of the budget. Returns the number of bytes that
  * it took. */
 static size_t handle_bytes(struct zkt_connection *c, uint8_t *bytes, size_t len)
@@ -443,11 +455,24 @@ static size_t handle_bytes(struct zkt_connection *c, uint8_t *bytes, size_t len)
     return used;
 }
 
-/* The peer has ended its stream, and all of its bytes are handled. */
-static void finish_input(struct zkt_connection *c)
+/* Ends the connection if the peer has ended its stream, and everything that it
+ * has sent is handled, and answered if it still reads the answer. */
+static void finish_input_if_over(struct zkt_connection *c)
 {
-    c->endpoint.closing = true;
-    mark_ending(c);
+    const struct zkt_exchange *exchange = zkt__connection_exchange(c);
+    if (c->input_ended && c->unhandled == NULL &&
+        (exchange == NULL || exchange->ends_with_input)) {
+        c->endpoint.closing = true;
+        mark_ending(c);
+    }
+}
+
+void zkt__connection_answered(struct zkt_connection *c)
+{
+    zkt__deadline_heard(c);
+    finish_input_if_over(c);
+    zkt__output_follow_reading(c);
+    zkt__endpoint_mark_dirty(&c->endpoint);
 }
 
 static void look_ahead(struct zkt_connection *c)
@@ -460,13 +485,14 @@ static void look_ahead(struct zkt_connection *c)
 static void resume(struct zkt_connection *c)
 {
     struct zkt_unhandled *unhandled = c->unhandled;
-    unhandled->at += handle_bytes(c, unhandled->bytes + unhandled->at,
-                                  unhandled->len - unhandled->at);
+    const size_t left = unhandled->len - unhandled->at;
+    unhandled->at += c->endpoint.aborted
+                         ? left
+                         : handle_bytes(c, unhandled->bytes + unhandled->at,
+                                        left);
     if (unhandled->at >= unhandled->len) {
         free_unhandled(c);
-        if (c->input_ended) {
-            finish_input(c);
-        }
+        finish_input_if_over(c);
     }
     look_ahead(c);
     zkt__output_follow_reading(c);
@@ -514,10 +540,21 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     }
 }
 
+/* All output was taken. Returns true if an answer had more. */
+static bool pull_output(struct zkt_connection *c)
+{
+    struct zkt_exchange *exchange = zkt__connection_exchange(c);
+    if (exchange == NULL || exchange->ops->pull == NULL) {
+        return false;
+    }
+    exchange->ops->pull(exchange);
+    return c->session.queue.count > 0;
+}
+
 static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
 {
     struct zkt_connection *c = from_endpoint(e);
-    if (c->session.queue.count == 0) {
+    if (c->session.queue.count == 0 && !pull_output(c)) {
         return 0;
     }
     if (zkt__session_awaits_snapshot(&c->session)) {
@@ -542,15 +579,14 @@ static void ended(struct zkt_endpoint *e)
 {
     struct zkt_connection *c = from_endpoint(e);
     c->input_ended = true;
-    if (c->unhandled == NULL) {
-        finish_input(c);
-    }
+    finish_input_if_over(c);
     zkt__output_follow_reading(c);
 }
 
 static void detach(struct zkt_endpoint *e)
 {
     struct zkt_connection *c = from_endpoint(e);
+    zkt__exchange_drop(c);
     advance_stage(c, ZKT_STAGE_DETACHED);
     zkt__node_unlink(&e->dirty);
     free_unhandled(c);

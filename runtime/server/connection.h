@@ -8,6 +8,7 @@
 #include "base/endpoint.h"
 #include "server/admission.h"
 #include "server/deadline_types.h"
+#include "server/exchange.h"
 #include "session/session.h"
 #include "websocket/websocket.h"
 
@@ -67,6 +68,13 @@ extern const struct zkt_ws_callbacks zkt__connection_ws_callbacks;
 /** The callbacks of sessions that their connections implement. */
 extern const struct zkt_session_events zkt__connection_events;
 
+/** Returns the answer of @c that is not complete, or NULL. */
+static inline struct zkt_exchange *zkt__connection_exchange(
+    const struct zkt_connection *c)
+{
+    return c->stage == ZKT_STAGE_HTTP ? c->session.exchange : NULL;
+}
+
 /** Returns NULL if there is no memory. */
 struct zkt_connection *zkt__connection_new(struct zkt_server *server,
                                            const char *address);
@@ -76,6 +84,12 @@ void zkt__connection_refuse(struct zkt_connection *c, int status);
  * later. */
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason);
+/** Queues bytes to send, taking a reference. Returns false if there is no
+ * memory. */
+bool zkt__connection_queue(struct zkt_connection *c, struct zkt_buffer *buffer);
+/** A request was answered, outside of its reading: goes on with the next, or
+ * ends. */
+void zkt__connection_answered(struct zkt_connection *c);
 /** Drops the connections with evicted handshakes. */
 void zkt__connections_drop_evicted(struct zkt_server *server);
 /** Handles received bytes, in rounds, while the budget lasts. */

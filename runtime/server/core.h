@@ -42,6 +42,8 @@ struct zkt_server {
     int64_t next_deadline;      /* no deadline is due before */
     struct zkt_list gathering;  /* with a part of a message */
     struct zkt_list backlog;    /* unhandled bytes that may be handled */
+    struct zkt_list exchanges;  /* sessions whose connection is in one */
+    struct zkt_list streams;    /* answers that have had their share */
     uint32_t oversized;         /* count of those with far too much output */
     size_t output_little;       /* bytes of output that are not counted */
     bool unsent_over_limit;     /* all output is over unsent_bytes */

@@ -189,6 +189,9 @@ static void follow_request(struct zkt_connection *c, size_t received)
     const bool answered = c->ws.completed != d->completed;
     const enum zkt_deadline before = d->row;
     d->completed = c->ws.completed;
+    if (zkt__connection_exchange(c) != NULL) {
+        return; /* the time of the exchange runs */
+    }
     if (zkt__ws_reads_body(&c->ws)) {
         if (before != ZKT_DEADLINE_BODY || answered ||
             is_progress(server_of(c), ZKT_DEADLINE_BODY,

@@ -2,6 +2,7 @@
 #include "server/filter.h"
 
 #include "protocol/failure.h"
+#include "server/answer.h"
 #include "server/connection.h"
 #include "server/core.h"
 #include "server/log.h"
@@ -114,17 +115,19 @@ bool zkt__filter_head(struct zkt_connection *c,
     return true;
 }
 
-void zkt__filter_answer_preflight(struct zkt_connection *c)
+void zkt__filter_answer_preflight(struct zkt_connection *c,
+                                  const struct zkt_http_request *request)
 {
-    static const char fields[] =
-        "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE\r\n"
-        "Access-Control-Allow-Headers: authorization, content-type, "
-        "x-request-id, traceparent\r\n"
-        "Access-Control-Max-Age: 600\r\n";
-    zkt__ws_reply(&c->ws, (struct zkt_http_response){
-                              .status = 204,
-                              .fields = { fields, sizeof(fields) - 1 },
-                              .body = ZKT_STR(""),
-                              .closes = zkt__server_is_stopping(server_of(c)),
-                          });
+    zkt__answer(
+        c, request,
+        (struct zkt_http_response){
+            .status = 204,
+            .fields = ZKT_STR(
+                "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, "
+                "DELETE\r\n"
+                "Access-Control-Allow-Headers: authorization, content-type, "
+                "x-request-id, traceparent\r\n"
+                "Access-Control-Max-Age: 600\r\n"),
+            .body = ZKT_STR(""),
+        });
 }

@@ -20,6 +20,7 @@ bool zkt__filter_head(struct zkt_connection *c,
                       const struct zkt_http_request *request);
 
 /** Answers a preflight that was let in. */
-void zkt__filter_answer_preflight(struct zkt_connection *c);
+void zkt__filter_answer_preflight(struct zkt_connection *c,
+                                  const struct zkt_http_request *request);
 
 #endif

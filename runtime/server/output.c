@@ -10,10 +10,13 @@ static struct zkt_server *server_of(struct zkt_connection *c)
 }
 
 /* While a task is parked, reading finds the end of the stream, and the message
- * that cancels its call. */
+ * that cancels its call. During an exchange it finds the end of the stream. */
 static bool may_look_ahead(const struct zkt_connection *c)
 {
     const struct zkt_unhandled *unhandled = c->unhandled;
+    if (zkt__connection_exchange(c) != NULL) {
+        return !c->input_ended && unhandled == NULL;
+    }
     return c->session.task != NULL && !c->input_ended &&
            (unhandled == NULL ||
             unhandled->len - unhandled->at < ZKT_LOOK_AHEAD);

@@ -1,83 +1,158 @@
 /* See routes.h. */
 #include "server/routes.h"
 
-#include <stdio.h>
-
-#include "http/date.h"
+#include "server/answer.h"
+#include "server/connection.h"
 #include "server/core.h"
 
-/* A route for GET and HEAD. */
-struct route {
-    struct zkt_str path;
-    bool is_probe; /* for any host, and tells nobody anything */
-    /* Returns the status, and the text of the body. */
-    int (*answer)(const struct zkt_server *server, struct zkt_str *text);
-};
+static struct zkt_server *server_of(struct zkt_connection *c)
+{
+    return (struct zkt_server *)(void *)c->endpoint.core;
+}
+
+/* Returns true for the methods that read. */
+static bool reads(const struct zkt_http_request *request)
+{
+    return request->method == ZKT_HTTP_GET || request->method == ZKT_HTTP_HEAD;
+}
+
+/* ---- health ---- */
+
+static const struct zkt_str health_path = ZKT_STR_INIT("/healthz");
+static const struct zkt_str readiness_path = ZKT_STR_INIT("/readyz");
+
+/* Returns true if @request is for @path, which an option may have left out. */
+static int judge_path(const struct zkt_http_request *request,
+                      struct zkt_str path, bool left_out)
+{
+    if (left_out || !zkt_str_eq(request->path, path)) {
+        return ZKT_ROUTE_PASSES;
+    }
+    return reads(request) ? 0 : 405;
+}
+
+static int judge_health(const struct zkt_route *route, struct zkt_connection *c,
+                        const struct zkt_http_request *request)
+{
+    (void)route;
+    return judge_path(request, health_path, server_of(c)->options.no_healthz);
+}
 
 /* The loop turns, also while it drains. */
-static int answer_health(const struct zkt_server *server, struct zkt_str *text)
+static void answer_health(const struct zkt_route *route,
+                          struct zkt_connection *c,
+                          const struct zkt_http_request *request)
 {
-    (void)server;
-    *text = ZKT_STR("ok\n");
-    return 200;
+    (void)route;
+    zkt__answer_text(c, request, 200, ZKT_STR("ok\n"));
 }
 
-static int answer_readiness(const struct zkt_server *server,
-                            struct zkt_str *text)
+static int judge_readiness(const struct zkt_route *route,
+                           struct zkt_connection *c,
+                           const struct zkt_http_request *request)
 {
-    const bool stopping = zkt__server_is_stopping(server);
-    *text = stopping ? ZKT_STR("the server stops\n") : ZKT_STR("ok\n");
-    return stopping ? 503 : 200;
+    (void)route;
+    return judge_path(request, readiness_path, server_of(c)->options.no_readyz);
 }
 
-static const struct route routes[] = {
-    { { "/healthz", 8 }, true, answer_health },
-    { { "/readyz", 7 }, true, answer_readiness },
-};
-
-/* Returns the route of a path, or NULL. */
-static const struct route *find_route(struct zkt_str path)
+static void answer_readiness(const struct zkt_route *route,
+                             struct zkt_connection *c,
+                             const struct zkt_http_request *request)
 {
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (zkt_str_eq(path, routes[i].path)) {
-            return &routes[i];
+    (void)route;
+    if (zkt__server_is_stopping(server_of(c))) {
+        zkt__answer_text(c, request, 503, ZKT_STR("the server stops\n"));
+    } else {
+        zkt__answer_text(c, request, 200, ZKT_STR("ok\n"));
+    }
+}
+
+/* In front of those that are added. */
+static const struct zkt_route readiness = { .judge = judge_readiness,
+                                            .answer = answer_readiness };
+static const struct zkt_route health = { .judge = judge_health,
+                                         .answer = answer_health };
+
+/* ---- the table ---- */
+
+void zkt__routes_add(struct zkt_server *server, struct zkt_route *route)
+{
+    struct zkt_route **at = &server->shards->routes;
+    while (*at != NULL && (*at)->order <= route->order) {
+        at = &(*at)->next;
+    }
+    route->next = *at;
+    *at = route;
+}
+
+/* Returns the route behind @route, or NULL. */
+static const struct zkt_route *route_after(const struct zkt_server *server,
+                                           const struct zkt_route *route)
+{
+    return route == NULL         ? &health
+           : route == &health    ? &readiness
+           : route == &readiness ? server->shards->routes
+                                 : route->next;
+}
+
+/* Returns the first route behind @after that does not pass, and its verdict in
+ * *@status; or NULL. */
+static const struct zkt_route *find_route(
+    const struct zkt_route *after, struct zkt_connection *c,
+    const struct zkt_http_request *request, int *status)
+{
+    const struct zkt_server *server = server_of(c);
+    const struct zkt_route *route = route_after(server, after);
+    while (route != NULL) {
+        *status = route->judge(route, c, request);
+        if (*status != ZKT_ROUTE_PASSES) {
+            return route;
         }
+        route = route_after(server, route);
     }
     return NULL;
 }
 
 bool zkt__routes_is_probe(struct zkt_str path)
 {
-    const struct route *route = find_route(path);
-    return route != NULL && route->is_probe;
+    return zkt_str_eq(path, health_path) || zkt_str_eq(path, readiness_path);
 }
 
-int zkt__routes_check(const struct zkt_http_request *request)
+/* Returns the status for a request that no route takes. A server that has only
+ * its own routes expects WebSockets. */
+static int status_of_none(struct zkt_connection *c,
+                          const struct zkt_http_request *request)
 {
-    if (request->method != ZKT_HTTP_GET && request->method != ZKT_HTTP_HEAD) {
-        return 405;
+    const struct zkt_route *route = server_of(c)->shards->routes;
+    while (route != NULL && route->order == ZKT_ROUTE_BUILT_IN) {
+        route = route->next;
     }
-    /* Every path takes a WebSocket. */
-    return find_route(request->path) != NULL ? 0 : 426;
+    return route != NULL ? 404 : reads(request) ? 426 : 405;
 }
 
-void zkt__routes_answer(struct zkt_server *server, struct zkt_ws *ws,
+int zkt__routes_check(struct zkt_connection *c,
+                      const struct zkt_http_request *request)
+{
+    int status;
+    return find_route(NULL, c, request, &status) != NULL
+               ? status
+               : status_of_none(c, request);
+}
+
+void zkt__routes_answer(const struct zkt_route *after, struct zkt_connection *c,
                         const struct zkt_http_request *request)
 {
-    char fields[128], date[ZKT_HTTP_DATE_SIZE];
-    struct zkt_str text;
-    const struct route *route = find_route(request->path);
-    const int status = route->answer(server, &text);
-    zkt__http_date(server->core.wall_ms, date);
-    const int len = snprintf(fields, sizeof(fields),
-                             "Content-Type: text/plain\r\n"
-                             "Cache-Control: no-store\r\n%s%s%s",
-                             date[0] != '\0' ? "Date: " : "", date,
-                             date[0] != '\0' ? "\r\n" : "");
-    zkt__ws_reply(ws, (struct zkt_http_response){
-                          .status = status,
-                          .fields = { fields, (size_t)len },
-                          .body = text,
-                          .closes = zkt__server_is_stopping(server),
-                      });
+    int status = 0;
+    const struct zkt_route *route = find_route(after, c, request, &status);
+    if (route != NULL && status == 0) {
+        route->answer(route, c, request);
+    } else {
+        zkt__answer(
+            c, request,
+            (struct zkt_http_response){
+                .status = route != NULL ? status : status_of_none(c, request),
+                .fields = ZKT_STR(""),
+                .body = ZKT_STR(""),
+            });
+    }
 }

@@ -1,21 +1,57 @@
 /*
- * The answers to requests that ask for no WebSocket. Built-in routes run on the
- * thread of their connection and answer at once.
+ * The routes of plain requests, those for no WebSocket. They are asked in their
+ * order: those of the server, the program's, and files; the first that takes a
+ * request answers it. Every path takes a WebSocket.
+ *
+ * A route runs on the thread of the connection, and answers by the functions of
+ * answer.h, at once, or later by an exchange (exchange.h).
  */
 #ifndef ZKT_SERVER_ROUTES_H
 #define ZKT_SERVER_ROUTES_H
 
-#include "websocket/websocket.h"
+#include "http/request.h"
 
+struct zkt_connection;
 struct zkt_server;
+
+enum zkt_route_order {
+    ZKT_ROUTE_BUILT_IN,
+    ZKT_ROUTE_PROGRAM,
+    ZKT_ROUTE_FILES
+};
+
+#define ZKT_ROUTE_PASSES (-1)
+
+/* A route; embedded in the object of its owner, or static. */
+struct zkt_route {
+    enum zkt_route_order order;
+    /*
+     * Judges the head of a request. Returns 0 if the route takes it: its body
+     * is read then; ZKT_ROUTE_PASSES if the next route is to be asked; or the
+     * status of a refusal. Called again when the request is complete.
+     */
+    int (*judge)(const struct zkt_route *route, struct zkt_connection *c,
+                 const struct zkt_http_request *request);
+    /* Answers a complete request that it takes. */
+    void (*answer)(const struct zkt_route *route, struct zkt_connection *c,
+                   const struct zkt_http_request *request);
+    struct zkt_route *next; /* private */
+};
+
+/** Adds a route for all threads, behind others of its order, before connections
+ * are accepted. Borrows it until the server is freed. */
+void zkt__routes_add(struct zkt_server *server, struct zkt_route *route);
 
 /** Returns true for the routes of probes: a load balancer names an address as
  * their host, or nothing. */
 bool zkt__routes_is_probe(struct zkt_str path);
-/** Returns 0 if a route takes the request, or the status that refuses it. */
-int zkt__routes_check(const struct zkt_http_request *request);
-/** Answers a request that a route takes, by zkt__ws_reply. */
-void zkt__routes_answer(struct zkt_server *server, struct zkt_ws *ws,
+/** Judges the head of a request. Returns 0 if a route takes it, or the status
+ * that refuses it. */
+int zkt__routes_check(struct zkt_connection *c,
+                      const struct zkt_http_request *request);
+/** Answers a complete request by the first route behind @after that takes it;
+ * NULL: by the first of all. */
+void zkt__routes_answer(const struct zkt_route *after, struct zkt_connection *c,
                         const struct zkt_http_request *request);
 
 #endif

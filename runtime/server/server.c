@@ -251,6 +251,8 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         ZKT_OUTPUT_LITTLE,
         least(server->limits.output_high, server->limits.output_hard));
     zkt__list_init(&server->backlog);
+    zkt__list_init(&server->exchanges);
+    zkt__list_init(&server->streams);
     zkt__deadlines_init(server);
     if (!init_host(server, app)) {
         finish_host(server);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "server/admission.h"
 #include "server/life.h"
+#include "server/routes.h"
 #include "session/rates.h"
 #include "zocket/server.h"
 
@@ -22,6 +23,7 @@ struct zkt_shards {
     pthread_mutex_t log_lock; /* recursive: options.log may write a line */
     struct zkt_log log;       /* under log_lock */
     struct zkt_lives lives;
+    struct zkt_route *routes; /* in their order; constant when threads run */
     pthread_mutex_t lock;
     /* Statistics by shard, as of its last turn; under the lock. */
     struct zkt_server_stats *stats;

@@ -3,6 +3,7 @@
 
 #include "instance/deferred.h"
 #include "instance/mailbox.h"
+#include "server/answer.h"
 #include "server/connection.h"
 #include "server/core.h"
 #include "server/deadlines.h"
@@ -34,6 +35,7 @@ static int64_t deadline(const struct zkt_core *core)
                     zkt__asks_are_due(&s->asks)) ||
                    !zkt__list_empty(&s->instances.ready) ||
                    !zkt__list_empty(&s->backlog) ||
+                   !zkt__list_empty(&s->streams) ||
                    zkt__output_is_over_limit(s) ||
                    zkt__work_is_pending(s->host.work)
                ? s->core.now_ms
@@ -93,6 +95,9 @@ static void work(struct zkt_server *server)
     host->stats.limit_hits.turn_work += host->budget <= 0;
     host->budget = host->measured_budget = server->limits.turn_work;
     server->turn++;
+    if (!zkt__list_empty(&server->streams)) {
+        zkt__answers_resume(server);
+    }
 }
 
 static void tick(struct zkt_core *core)

@@ -12,6 +12,7 @@
 #include "protocol/send_queue.h"
 #include "shard/message.h"
 
+struct zkt_exchange;
 struct zkt_session;
 struct zkt_ws_request;
 
@@ -48,8 +49,13 @@ struct zkt_session {
     bool marked;           /* for the time of one broadcast */
     bool closes;           /* it was admitted, and `close` will run */
     uint64_t called; /* shards with calls among them; without a group: none */
-    struct zkt_list contacts;      /* that have not left */
-    struct zkt_contact *recent;    /* found last; most likely the next */
+    struct zkt_list contacts; /* that have not left */
+    union {
+        struct zkt_contact *recent; /* found last; most likely the next */
+        /* The server's, in ZKT_STAGE_HTTP: the answer that is not complete, or
+         * NULL. */
+        struct zkt_exchange *exchange;
+    };
     struct zkt_node wait_node;     /* in sessions->awaiting_…, or gated */
     struct zkt_session_task *task; /* parked (task.h), or NULL */
     struct zkt_connection_record *record; /* or NULL */

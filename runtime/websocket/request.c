@@ -154,24 +154,44 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
     zkt__http_reader_free(ws->setup->allocator, reader);
 }
 
-void zkt__ws_reply(struct zkt_ws *ws, struct zkt_http_response response)
+void zkt__ws_reply(struct zkt_ws *ws, const struct zkt_http_response *response)
 {
-    struct zkt_http_request http;
+    if (ws->state == ZKT_WS_ASKED) {
+        zkt__http_respond(response, ws->setup->callbacks->send, ws->user);
+        zkt__ws_end_reply(ws, response->closes);
+    }
+}
+
+void zkt__ws_begin_reply(struct zkt_ws *ws,
+                         const struct zkt_http_response *response,
+                         enum zkt_http_framing framing, uint64_t length)
+{
+    if (ws->state == ZKT_WS_ASKED) {
+        zkt__http_respond_head(response, framing, length,
+                               ws->setup->callbacks->send, ws->user);
+        zkt__ws_drop_request(ws);
+    }
+}
+
+void zkt__ws_end_reply(struct zkt_ws *ws, bool closes)
+{
     if (ws->state != ZKT_WS_ASKED) {
         return;
     }
-    zkt__http_get(ws->request, &http);
-    response.to = ws->request;
-    response.omits_body = http.method == ZKT_HTTP_HEAD;
-    response.closes = response.closes || !http.keeps_alive;
-    zkt__http_respond(&response, ws->setup->callbacks->send, ws->user);
     zkt__ws_drop_request(ws);
     ws->completed++;
-    if (response.closes) {
+    if (closes) {
         zkt__ws_end(ws, 1000, "the last request was answered");
-    } else if (ws->state == ZKT_WS_ASKED) {
+    } else {
         ws->state = ZKT_WS_HANDSHAKE;
     }
+}
+
+struct zkt_http_reader *zkt__ws_take_request(struct zkt_ws *ws)
+{
+    struct zkt_http_reader *reader = ws->request;
+    ws->request = NULL;
+    return reader;
 }
 
 /* ---- reading ---- */

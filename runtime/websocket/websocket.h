@@ -89,7 +89,8 @@ struct zkt_ws_callbacks {
      */
     int (*on_head)(void *user, const struct zkt_http_request *request);
     /* Server: receives a request that asks for none, complete, and answers it
-     * by zkt__ws_reply, at once or later. May be NULL if on_head is. */
+     * by zkt__ws_reply or zkt__ws_begin_reply, at once or later. May be NULL if
+     * on_head is. */
     void (*on_plain)(void *user, const struct zkt_http_request *request);
     /*
      * The handshake is done (both roles); messages may be sent. @protocol is
@@ -272,8 +273,18 @@ void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
                     struct zkt_str body);
 
 /** Server: answers a request that asks for no WebSocket. The connection ends if
- * @response or the request says so. */
-void zkt__ws_reply(struct zkt_ws *ws, struct zkt_http_response response);
+ * @response says so. */
+void zkt__ws_reply(struct zkt_ws *ws, const struct zkt_http_response *response);
+/** Server: begins such an answer by its head, and frees the request. The body
+ * follows in parts, of which the WebSocket knows nothing. */
+void zkt__ws_begin_reply(struct zkt_ws *ws,
+                         const struct zkt_http_response *response,
+                         enum zkt_http_framing framing, uint64_t length);
+/** Server: ends such an answer; the next request may be fed, unless the
+ * connection @closes. */
+void zkt__ws_end_reply(struct zkt_ws *ws, bool closes);
+/** Server: takes a request that waits for its answer; the caller frees it. */
+struct zkt_http_reader *zkt__ws_take_request(struct zkt_ws *ws);
 /** Server: returns true while the body of a request is read. */
 bool zkt__ws_reads_body(const struct zkt_ws *ws);
 

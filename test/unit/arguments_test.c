@@ -46,6 +46,7 @@ struct started {
     char listen[256]; /* a blank follows each listener */
     uint16_t port;
     uint32_t threads, socket_mode;
+    bool no_healthz, no_readyz;
 };
 
 static void copy_listeners(struct started *started, const char *const *listen)
@@ -67,6 +68,8 @@ static void on_start(void *user, struct zkt_server *server)
     started->port = zkt__server_options(server)->port;
     started->threads = zkt__server_options(server)->threads;
     started->socket_mode = zkt__server_options(server)->socket_mode;
+    started->no_healthz = zkt__server_options(server)->no_healthz;
+    started->no_readyz = zkt__server_options(server)->no_readyz;
     copy_listeners(started, zkt__server_options(server)->listen);
     const char *origins = zkt__server_options(server)->allow_origins;
     started->origins = NULL;
@@ -273,6 +276,21 @@ static void spell(const char *name, char variable[64], char argument[64])
     }
 }
 
+static void test_routes(void **state)
+{
+    struct started s;
+    (void)state;
+    assert_int_equal(SERVE(&s, none, "x"), 0);
+    assert_false(s.no_healthz || s.no_readyz);
+    assert_int_equal(setenv("ZOCKET_READYZ", "off", 1), 0);
+    assert_int_equal(SERVE(&s, none, "x", "--healthz", "off"), 0);
+    assert_true(s.no_healthz && s.no_readyz);
+    assert_int_equal(SERVE(&s, none, "x", "--readyz=on"), 0);
+    assert_false(s.no_healthz || s.no_readyz);
+    unsetenv("ZOCKET_READYZ");
+    assert_int_equal(SERVE(&s, none, "x", "--healthz", "no"), 2);
+}
+
 static void test_every_limit(void **state)
 {
     struct started s;
@@ -409,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_routes),
         cmocka_unit_test(test_every_limit),
         cmocka_unit_test(test_bad_arguments),
         cmocka_unit_test(test_joined),

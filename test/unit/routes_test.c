@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "server/core.h"
 #include "slow.h"
 #include "zocket/embed.h"
 
@@ -39,9 +40,10 @@ static const char *exchange(struct wire *w, const char *text, size_t cut)
 
 static void test_answers(void **state)
 {
-    static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-                             "Cache-Control: no-store\r\n"
+    static const char ok[] = "HTTP/1.1 200 OK\r\n"
                              "Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n"
+                             "Content-Type: text/plain\r\n"
+                             "Cache-Control: no-store\r\n"
                              "Content-Length: 3\r\n\r\n";
     struct zkt_server *server = new_slow_server(NULL, NULL);
     struct wire w = connect_wire(server);
@@ -143,6 +145,20 @@ static void test_connections(void **state)
     zkt_server_free(server);
 }
 
+static void test_routes_that_are_left_out(void **state)
+{
+    struct zkt_server *server = new_slow_server(NULL, NULL);
+    struct wire w = connect_wire(server);
+    (void)state;
+    server->options.no_healthz = true;
+    (void)exchange(&w, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", 0);
+    assert_memory_equal(w.text, "HTTP/1.1 200 ", 13);
+    (void)exchange(&w, HEALTH "\r\n", 0);
+    assert_memory_equal(w.text, "HTTP/1.1 426 ", 13);
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
 /* The WebSocket works, and a half-open connection is counted no more. */
 static void test_a_websocket_behind_requests(void **state)
 {
@@ -224,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_connections),
+        cmocka_unit_test(test_routes_that_are_left_out),
         cmocka_unit_test(test_a_websocket_behind_requests),
         cmocka_unit_test(test_answers_that_are_not_taken),
         cmocka_unit_test(test_stopping),

@@ -112,6 +112,9 @@ struct zkt_serve_options {
     const char *server_names;
     /* True: the server counts and measures calls, by actor and method. */
     bool metrics;
+    /* Leave out the routes GET /healthz and GET /readyz, by which load
+     * balancers and orchestrators watch a server. */
+    bool no_healthz, no_readyz;
     /* 32 bytes, for tests that repeat; NULL: from the system. */
     const uint8_t *random_seed;
 };
@@ -135,10 +138,11 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
  * Runs zkt_serve as the main of a program. @options are the defaults, the
  * environment changes them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_LISTEN with blanks
  * between the listeners, ZOCKET_SOCKET_MODE, ZOCKET_THREADS,
- * ZOCKET_ALLOW_ORIGINS, ZOCKET_SERVER_NAMES, and a variable for each limit:
- * ZOCKET_MESSAGE_BYTES, …), and the arguments change both: `--port N`,
- * `--host ADDRESS`, `--listen WHERE` once or more often, `--socket-mode MODE`,
- * `--threads N`, `--allow-origins LIST`, `--server-names LIST`,
+ * ZOCKET_ALLOW_ORIGINS, ZOCKET_SERVER_NAMES, ZOCKET_HEALTHZ and ZOCKET_READYZ,
+ * on or off, and a variable for each limit: ZOCKET_MESSAGE_BYTES, …), and the
+ * arguments change both: `--port N`, `--host ADDRESS`, `--listen WHERE` once or
+ * more often, `--socket-mode MODE`, `--threads N`, `--allow-origins LIST`,
+ * `--server-names LIST`, `--healthz on|off`, `--readyz on|off`,
  * `--message-bytes N`, …. Listeners of the environment or the arguments replace
  * earlier ones; so do a host or a port, which exclude listeners beside them. A
  * process that systemd has passed sockets (LISTEN_PID, LISTEN_FDS) listens on

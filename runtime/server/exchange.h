@@ -1,0 +1,41 @@
+/*
+ * An exchange: a request that was received, and its answer, while the answer is
+ * not complete. A route that answers at once needs none. While there is one,
+ * its connection handles no further bytes, so that answers keep the order of
+ * their requests.
+ *
+ * It is embedded in the object that makes the answer: a body that is streamed
+ * (answer.h), a request that the program answers later.
+ */
+#ifndef ZKT_SERVER_EXCHANGE_H
+#define ZKT_SERVER_EXCHANGE_H
+
+#include <stdbool.h>
+
+struct zkt_connection;
+struct zkt_exchange;
+struct zkt_server;
+
+struct zkt_exchange_ops {
+    /* The connection ends. The exchange has ended; its owner may free it. */
+    void (*drop)(struct zkt_exchange *exchange);
+    /* All output was taken: more may be queued. NULL: nothing is queued. */
+    void (*pull)(struct zkt_exchange *exchange);
+};
+
+struct zkt_exchange {
+    const struct zkt_exchange_ops *ops;
+    struct zkt_connection *connection;
+    bool ends_with_input; /* it is dropped when the client ends its stream */
+};
+
+/** Begins an exchange, in the answer function of a route. */
+void zkt__exchange_begin(struct zkt_connection *c,
+                         struct zkt_exchange *exchange);
+/** Ends an exchange whose answer was queued, and goes on with the connection.
+ * The connection ends if @closes. */
+void zkt__exchange_end(struct zkt_exchange *exchange, bool closes);
+/** The connection ends: drops its exchange, if there is one. */
+void zkt__exchange_drop(struct zkt_connection *c);
+
+#endif
