@@ -37,7 +37,7 @@ function schemasIn(folder) {
     .map((name) => path.join(root, folder, name));
 }
 
-/** Schemas of a page, and its listings of TypeScript that are whole modules. */
+/** Compiles the whole schemas of a page. */
 async function compilePage(name) {
   const folder = path.join(work, name);
   fs.mkdirSync(folder);
