@@ -1,9 +1,8 @@
 /*
- * The layer between the runtime and a log callback. Lines may contain text of a
- * peer: it is escaped, so that a line stays a single line of valid UTF-8
- * without terminal control. Peers may also cause lines: each kind of line (a
- * format) is limited to a number per second; suppressed lines are counted, and
- * a later line reports the count.
+ * The layer between the runtime and a log callback. Peers may cause lines: each
+ * kind of line (a format) is limited to a number per second; suppressed lines
+ * are counted, and a later line reports the count. Lines of the level DEBUG are
+ * not limited.
  *
  * No lock and no clock: the owner serializes calls and passes the time.
  */
@@ -11,14 +10,10 @@
 #define ZKT_BASE_LOG_H
 
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include "zocket/allocator.h"
+#include "base/log_text.h"
 
-#define ZKT_LOG_LINE  1024 /* bytes of a line, including the NUL */
-#define ZKT_LOG_KINDS 32   /* kinds; all others share the last */
+#define ZKT_LOG_KINDS 64 /* kinds; all others share the last */
 
 /* The lines of a kind in its current second. */
 struct zkt_log_kind {
@@ -31,29 +26,22 @@ struct zkt_log_kind {
 
 struct zkt_log {
     /* NULL: logging is off. */
-    void (*write)(void *user, enum zkt_log_level level, const char *text);
+    void (*write)(void *user, const struct zkt_log_record *record);
     void *user;
-    int64_t per_second; /* lines per kind; 0: unlimited */
-    int64_t now_ms;     /* the latest time passed in */
+    enum zkt_log_level level; /* lines of lower levels are left out */
+    int64_t per_second;       /* lines per kind; 0: unlimited */
+    int64_t now_ms;           /* the latest time passed in */
     struct zkt_log_kind kinds[ZKT_LOG_KINDS];
 };
 
 /**
- * Copies @len bytes of @text, which need not be UTF-8, and adds a NUL. Control
- * characters, characters that change text direction, and bytes of invalid UTF-8
- * become \xNN, byte by byte. A result that does not fit @size bytes (at least
- * 4) is truncated and ends in "…". Returns the length of the copy.
+ * Makes a record with a text and the level, the time and the fields of @fields,
+ * and writes it. Fields longer than ZKT_LOG_FIELD are cut.
  */
-size_t zkt__log_escape(char *out, size_t size, const char *text, size_t len);
-
-/**
- * Makes a line, escaped and cut as above, and writes it. All lines with text of
- * other parties, a client's and a server's, are made here.
- */
-void zkt__log_write(void (*write)(void *user, enum zkt_log_level level,
-                                  const char *text),
-                    void *user, enum zkt_log_level level, const char *format,
-                    va_list arguments);
+void zkt__log_write(void (*write)(void *user,
+                                  const struct zkt_log_record *record),
+                    void *user, const struct zkt_log_record *fields,
+                    const char *format, va_list arguments);
 
 /**
  * Writes a line at @now_ms, a monotonic time of any origin; an earlier time
@@ -61,7 +49,7 @@ void zkt__log_write(void (*write)(void *user, enum zkt_log_level level,
  * The callback may log.
  */
 bool zkt__log_line(struct zkt_log *log, int64_t now_ms,
-                   enum zkt_log_level level, const char *format,
+                   const struct zkt_log_record *fields, const char *format,
                    va_list arguments);
 
 /** Reports suppressed lines that are not yet reported. */

@@ -7,15 +7,24 @@
 
 #include "protocol/envelope.h"
 
+struct zkt_log_record zkt__call_fields(const struct zkt_call *call,
+                                       enum zkt_log_level level)
+{
+    return (struct zkt_log_record){
+        .level = level,
+        .connection = call->client_id,
+        .address = zkt_cstr(call->peer != NULL ? call->peer->remote : NULL),
+        .actor = call->actor != NULL ? call->actor->name : ZKT_STR(""),
+        .id = call->instance_id,
+        .method = zkt_cstr(call->name),
+    };
+}
+
 void zkt__call_log(const struct zkt_call *call, enum zkt_log_level level,
                    const char *text)
 {
-    const bool is_actors = call->actor != NULL;
-    const struct zkt_str subject = is_actors ? call->actor->name
-                                             : ZKT_STR("connection");
-    const struct zkt_str id = is_actors ? call->instance_id : call->client_id;
-    zkt__host_log(call->host, level, "%.*s \"%.*s\": %s: %s", ZKT_ARG(subject),
-                  ZKT_ARG(id), call->name, text);
+    const struct zkt_log_record fields = zkt__call_fields(call, level);
+    zkt__host_log(call->host, &fields, "%s", text);
 }
 
 void zkt__call_log_failure(const struct zkt_call *call, const char *reason)
@@ -126,9 +135,12 @@ enum zkt_status zkt__call_fail_with(struct zkt_call *call,
 
 bool zkt__call_report_over(const struct zkt_call *call)
 {
-    zkt__host_log(call->host, ZKT_LOG_ERROR,
-                  "%s: the call is used after its handler has returned",
-                  call->name);
+    const struct zkt_log_record fields = {
+        .level = ZKT_LOG_ERROR,
+        .method = zkt_cstr(call->name),
+    };
+    zkt__host_log(call->host, &fields,
+                  "the call is used after its handler has returned");
     return false;
 }
 

@@ -183,8 +183,10 @@ static inline bool zkt__call_fits(struct zkt_call *call, const char *name,
     return false;
 }
 
-/** Writes a line about a call to the log: its instance or its connection, its
- * name, and the text. */
+/** Returns the fields that each line about a call has. */
+struct zkt_log_record zkt__call_fields(const struct zkt_call *call,
+                                       enum zkt_log_level level);
+/** Writes a line about a call to the log. */
 void zkt__call_log(const struct zkt_call *call, enum zkt_log_level level,
                    const char *text);
 /** Logs an error of a call: the reason, and its issues. */

@@ -21,6 +21,15 @@ static struct zkt_client *from_core(const struct zkt_core *core)
     return (struct zkt_client *)(uintptr_t)core;
 }
 
+static void write_line(void *user, const struct zkt_log_record *record)
+{
+    const struct zkt_client_options *options =
+        &((const struct zkt_client *)user)->options;
+    char line[ZKT_LOG_LINE];
+    zkt__log_print_line(record, line);
+    options->log(options->log_user, record->level, line);
+}
+
 void zkt__client_log(struct zkt_client *client, enum zkt_log_level level,
                      const char *format, ...)
 {
@@ -31,7 +40,9 @@ void zkt__client_log(struct zkt_client *client, enum zkt_log_level level,
     }
     client->depth++;
     va_start(arguments, format);
-    zkt__log_write(options->log, options->log_user, level, format, arguments);
+    zkt__log_write(write_line, client,
+                   &(const struct zkt_log_record){ .level = level }, format,
+                   arguments);
     va_end(arguments);
     client->depth--;
 }

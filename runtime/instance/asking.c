@@ -63,10 +63,14 @@ static void finish_tell(struct zkt_host *host, struct zkt_ask *ask)
             failure->text.len > 0 ? failure->text
                                   : zkt_cstr(zkt_status_text(failure->status));
         host->stats.tell_failures++;
-        zkt__host_log(host, ZKT_LOG_WARNING,
-                      "%.*s \"%.*s\": %.*s, which it was told, failed: %.*s",
-                      ZKT_ARG(ask->actor->name), ZKT_ARG(ask->name),
-                      ZKT_ARG(ask->method->name), ZKT_ARG(text));
+        const struct zkt_log_record fields = {
+            .level = ZKT_LOG_WARNING,
+            .actor = ask->actor->name,
+            .id = ask->name,
+            .method = ask->method->name,
+            .code = zkt_cstr(zkt_status_name(failure->status)),
+        };
+        zkt__host_log(host, &fields, "the tell failed: %.*s", ZKT_ARG(text));
     }
     uncount_bytes(host, ask);
     zkt__ask_free(ask);

@@ -142,13 +142,13 @@ static void log_failure(const struct zkt_task *task, const char *kind,
                         const struct zkt_failure *failure)
 {
     const struct zkt_call *call = &task->call;
-    zkt__host_log(call->host, ZKT_LOG_WARNING,
-                  "%.*s \"%.*s\": the %s %s failed: %.*s",
-                  ZKT_ARG(call->actor->name), ZKT_ARG(call->instance_id),
-                  call->name, kind,
-                  ZKT_ARG(failure->text.len > 0
-                              ? failure->text
-                              : zkt_cstr(zkt_status_text(failure->status))));
+    const struct zkt_str text =
+        failure->text.len > 0 ? failure->text
+                              : zkt_cstr(zkt_status_text(failure->status));
+    struct zkt_log_record fields = zkt__call_fields(call, ZKT_LOG_WARNING);
+    fields.code = zkt_cstr(zkt_status_name(failure->status));
+    zkt__host_log(call->host, &fields, "the %s failed: %.*s", kind,
+                  ZKT_ARG(text));
 }
 
 /* Sends an error to the caller. That of a hook is for its continuation, that of

@@ -238,8 +238,9 @@ static int open_listed(struct opening *o, struct zkt_server *server)
     for (; *listen != NULL; listen++) {
         const int error = open_listener(o, *listen);
         if (error != 0) {
-            zkt__server_log(server, ZKT_LOG_ERROR, "cannot listen on %s: %s",
-                            *listen, explain(o, error));
+            zkt__server_log_address(server, ZKT_LOG_ERROR, *listen,
+                                    "cannot listen on %s: %s", *listen,
+                                    explain(o, error));
             return error;
         }
     }
@@ -252,9 +253,9 @@ static int open_default(struct opening *o, struct zkt_server *server)
     const char *host = options->host != NULL ? options->host : "127.0.0.1";
     const int error = open_port(o, host, options->port);
     if (error != 0) {
-        zkt__server_log(server, ZKT_LOG_ERROR,
-                        "cannot listen on %s port %u: %s", host,
-                        (unsigned)options->port, explain(o, error));
+        zkt__server_log_address(server, ZKT_LOG_ERROR, host,
+                                "cannot listen on %s port %u: %s", host,
+                                (unsigned)options->port, explain(o, error));
     }
     return error;
 }

@@ -130,15 +130,14 @@ static bool put_dropped(void)
 
 void zkt_log_to_stderr(void *user, enum zkt_log_level level, const char *text)
 {
-    static const char *const prefix[] = {
-        [ZKT_LOG_DEBUG] = "debug: ",
-        [ZKT_LOG_INFO] = "",
-        [ZKT_LOG_WARNING] = "warning: ",
-        [ZKT_LOG_ERROR] = "error: ",
-    };
     const int kept = errno;
+    char prefix[16] = "";
     (void)user;
-    if (!put_dropped() || !put_line(prefix[level], text)) {
+    if (level != ZKT_LOG_INFO) {
+        (void)snprintf(prefix, sizeof(prefix), "%s: ",
+                       zkt__log_level_name(level));
+    }
+    if (!put_dropped() || !put_line(prefix, text)) {
         atomic_fetch_add(&dropped, 1);
     }
     errno = kept;

@@ -158,7 +158,7 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *given)
     if (given != NULL) {
         options = *given;
     }
-    if (options.log == NULL) {
+    if (options.log == NULL && options.log_record == NULL) {
         options.log = zkt_log_to_stderr;
     }
     open_standard_descriptors();

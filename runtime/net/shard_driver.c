@@ -108,8 +108,8 @@ bool zkt__shard_driver_take(struct zkt_shard_driver *d,
         return true;
     }
     zkt__socket_format_peer(peer, text);
-    zkt__server_log(d->server, ZKT_LOG_WARNING,
-                    "a connection from %s was dropped: %s", text,
-                    uv_strerror(error));
+    zkt__server_log_address(d->server, ZKT_LOG_WARNING, text,
+                            "a connection from %s was dropped: %s", text,
+                            uv_strerror(error));
     return false;
 }

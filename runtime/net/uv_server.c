@@ -205,7 +205,8 @@ static void log_listening(struct zkt_server *server,
     char url[ZKT_SOCKET_URL];
     for (uint32_t i = 0; i < listening->count; i++) {
         zkt__socket_format_url(&listening->all[i].address, url);
-        zkt__server_log(server, ZKT_LOG_INFO, "listening on %s", url);
+        zkt__server_log_address(server, ZKT_LOG_INFO, url, "listening on %s",
+                                url);
     }
 }
 

@@ -263,9 +263,9 @@ bool zkt__worker_threads_offer(struct zkt_worker_threads *workers, uint32_t own,
     if (socket == NULL) {
         reject(w, workers->server, accepted->fd);
         zkt__socket_format_peer((const struct sockaddr *)&accepted->peer, text);
-        zkt__server_log(workers->server, ZKT_LOG_WARNING,
-                        "a connection from %s was dropped: %s", text,
-                        uv_strerror(UV_ENOMEM));
+        zkt__server_log_address(workers->server, ZKT_LOG_WARNING, text,
+                                "a connection from %s was dropped: %s", text,
+                                uv_strerror(UV_ENOMEM));
         return true;
     }
     *socket = (struct accepted_socket){ .work.run = take_accepted,

@@ -61,7 +61,9 @@ static void publish(struct notice *notice)
     if (obstacle == NULL) {
         zkt__broadcasts_publish(host, &notice->emitted, &carriers);
     } else {
-        zkt__host_log(host, ZKT_LOG_ERROR, "%s was not sent: %s",
+        zkt__host_log(host,
+                      &(const struct zkt_log_record){ .level = ZKT_LOG_ERROR },
+                      "%s was not sent: %s",
                       notice->event != NULL ? notice->event->name.data
                                             : "the end of a connection",
                       obstacle);

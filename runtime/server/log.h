@@ -7,10 +7,16 @@
 
 #include <stdarg.h>
 
+#include "base/log.h"
 #include "server/server.h"
 
-/** Writes a line, on the thread of @server. */
-void zkt__server_log_own(struct zkt_server *server, enum zkt_log_level level,
+/** Initialises the log of a server. @options are borrowed. */
+void zkt__server_log_init(struct zkt_log *log,
+                          const struct zkt_serve_options *options,
+                          int64_t per_second);
+/** Writes a line, on the thread of @server. Its time is the server's. */
+void zkt__server_log_own(struct zkt_server *server,
+                         const struct zkt_log_record *fields,
                          const char *format, va_list arguments);
 /** Writes an error, on a thread that may read nothing else of the server. */
 void zkt__server_log_elsewhere(const struct zkt_server *server,

@@ -364,11 +364,8 @@ enum zkt_status zkt_server_new(struct zkt_app app,
     }
     first->shards->all[0] = first;
     first->host.rates = first->shards->rates;
-    first->shards->log = (struct zkt_log){
-        .write = options->log,
-        .user = options->log_user,
-        .per_second = first->limits.log_per_second,
-    };
+    zkt__server_log_init(&first->shards->log, &first->options,
+                         first->limits.log_per_second);
     status = add_shards(first, app, options);
     if (status == ZKT_OK && !connect_shards(first->shards)) {
         zkt__server_log_early(options, "out of memory");

@@ -29,6 +29,11 @@ const struct zkt_allocator *zkt__server_allocator(
 void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
                      const char *format, ...) ZKT_PRINTF(3, 4);
 
+/** The same for a line about an address, which is in the text as well. */
+void zkt__server_log_address(const struct zkt_server *server,
+                             enum zkt_log_level level, const char *address,
+                             const char *format, ...) ZKT_PRINTF(4, 5);
+
 /**
  * Returns true if the calling thread may call @function. If not, the log says
  * so, on that thread. Builds with NDEBUG do not check.

@@ -373,7 +373,14 @@ void zkt__session_run_close(struct zkt_host *host, struct zkt_session *session)
             zkt__session_task_begin(host, task, "close");
             zkt__session_task_run(host, task);
         } else {
-            zkt__host_log(host, ZKT_LOG_ERROR, "no memory to run close");
+            zkt__host_log(host,
+                          &(const struct zkt_log_record){
+                              .level = ZKT_LOG_ERROR,
+                              .connection = zkt__peer_client_id(&session->peer),
+                              .address = zkt_cstr(session->peer.remote),
+                              .method = ZKT_STR("close"),
+                          },
+                          "it was not run: out of memory");
         }
     }
     session->closes = false;

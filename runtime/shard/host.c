@@ -38,11 +38,11 @@ void zkt__host_finish(struct zkt_host *host)
     zkt__writer_finish(&host->rfc6902);
 }
 
-void zkt__host_log(const struct zkt_host *host, enum zkt_log_level level,
-                   const char *format, ...)
+void zkt__host_log(const struct zkt_host *host,
+                   const struct zkt_log_record *fields, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    host->log(host->server, level, format, arguments);
+    host->log(host->server, fields, format, arguments);
     va_end(arguments);
 }

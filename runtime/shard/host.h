@@ -83,7 +83,7 @@ struct zkt_host {
     bool stopping;                            /* nothing new is begun */
     struct zkt_server *server;                /* for zkt_call_server only */
     /* Writes a line to the log. */
-    void (*log)(struct zkt_server *server, enum zkt_log_level level,
+    void (*log)(struct zkt_server *server, const struct zkt_log_record *fields,
                 const char *format, va_list arguments);
     /* Charges a new instance to the address of a session; NULL: to nobody.
      * Returns false if the address has too many. */
@@ -108,9 +108,11 @@ bool zkt__host_init(struct zkt_host *host, struct zkt_app app,
                     const struct zkt_core *clock);
 void zkt__host_finish(struct zkt_host *host);
 
-/** Writes a line to the server's log. */
-void zkt__host_log(const struct zkt_host *host, enum zkt_log_level level,
-                   const char *format, ...) ZKT_PRINTF(3, 4);
+/** Writes a line to the server's log, with the level and the fields of @fields.
+ */
+void zkt__host_log(const struct zkt_host *host,
+                   const struct zkt_log_record *fields, const char *format, ...)
+    ZKT_PRINTF(3, 4);
 
 /** This shard's share of a limit of all that run, in bytes. */
 static inline size_t zkt__host_share(const struct zkt_host *host, int64_t limit)

@@ -264,8 +264,8 @@ static void test_lost(void **state)
     assert_int_equal(stats().tells, 2);
     assert_int_equal(stats().tell_failures, 2);
     assert_non_null(strstr(logged,
-                           "room \"b\": add, which it was told, failed: "
-                           "no such thing"));
+                           "room \"b\": add: the tell failed: no such thing "
+                           "(NOT_FOUND)"));
     tear_down();
 }
 

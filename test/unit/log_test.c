@@ -1,12 +1,14 @@
 /*
- * Lines of the log: the escaping of untrusted text, the limit on lines of a
- * kind, and the count of omitted lines.
+ * Lines of the log: the escaping of untrusted text, the formats, the limit on
+ * lines of a kind, and the count of omitted lines. test/property/log_lines.c
+ * prints random records.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -95,6 +97,110 @@ static void test_truncation(void **state)
     }
 }
 
+/* ---- formats ---- */
+
+static const struct zkt_log_record sample = {
+    .level = ZKT_LOG_WARNING,
+    .time_ms = 1796000000123,
+    .text = ZKT_STR_INIT("it did not finish in time"),
+    .request = ZKT_STR_INIT("c2d81f0b7a94-1f"),
+    .connection = ZKT_STR_INIT("9f86d081884c7d659a2feaa0c55ad015"),
+    .actor = ZKT_STR_INIT("room"),
+    .id = ZKT_STR_INIT("lobby"),
+    .method = ZKT_STR_INIT("add"),
+    .address = ZKT_STR_INIT("203.0.113.7"),
+};
+
+static void check_next_line(FILE *file, const char *line)
+{
+    char expected[ZKT_LOG_LINE_MAX];
+    assert_non_null(fgets(expected, sizeof(expected), file));
+    expected[strcspn(expected, "\n")] = '\0';
+    assert_string_equal(line, expected);
+}
+
+/* The lines of log_formats.txt, which docs/operations.md shows. */
+static void test_formats(void **state)
+{
+    char line[ZKT_LOG_LINE_MAX];
+    size_t len;
+    FILE *file = fopen(getenv("LOG_FORMATS"), "r");
+    (void)state;
+    assert_non_null(file);
+    zkt__log_print_line(&sample, line);
+    check_next_line(file, line);
+    len = zkt_log_print_logfmt(&sample, line);
+    assert_int_equal(len, strlen(line));
+    check_next_line(file, line);
+    len = zkt_log_print_json(&sample, line);
+    assert_int_equal(len, strlen(line));
+    check_next_line(file, line);
+    fclose(file);
+}
+
+static void test_all_fields(void **state)
+{
+    struct zkt_log_record record = sample;
+    char line[ZKT_LOG_LINE_MAX];
+    (void)state;
+    record.code = ZKT_STR("NOT_FOUND");
+    record.ms = 3;
+    record.has_ms = true;
+    zkt__log_print_line(&record, line);
+    assert_string_equal(line, "room \"lobby\": add: it did not finish in time "
+                              "(NOT_FOUND, 3 ms)");
+    zkt_log_print_logfmt(&record, line);
+    assert_non_null(strstr(line, " code=NOT_FOUND address=203.0.113.7 ms=3"));
+    zkt_log_print_json(&record, line);
+    assert_non_null(strstr(line, ",\"code\":\"NOT_FOUND\",\"address\":"
+                                 "\"203.0.113.7\",\"ms\":3}"));
+}
+
+/* A record without an actor and without a time. */
+static void test_few_fields(void **state)
+{
+    struct zkt_log_record record = { .text = ZKT_STR("no"),
+                                     .connection = ZKT_STR("c1"),
+                                     .method = ZKT_STR("open") };
+    char line[ZKT_LOG_LINE_MAX];
+    (void)state;
+    zkt__log_print_line(&record, line);
+    assert_string_equal(line, "connection \"c1\": open: no");
+    zkt_log_print_logfmt(&record, line);
+    assert_string_equal(line, "level=info msg=no connection=c1 method=open");
+    record = (struct zkt_log_record){ .level = ZKT_LOG_ERROR, .has_ms = true };
+    zkt__log_print_line(&record, line);
+    assert_string_equal(line, " (0 ms)");
+    zkt_log_print_logfmt(&record, line);
+    assert_string_equal(line, "level=error msg=\"\" ms=0");
+    zkt_log_print_json(&record, line);
+    assert_string_equal(line, "{\"level\":\"error\",\"msg\":\"\",\"ms\":0}");
+    record.time_ms = INT64_MAX; /* a year of more digits */
+    zkt_log_print_logfmt(&record, line);
+    assert_string_equal(line, "level=error msg=\"\" ms=0");
+}
+
+/* With the longest of everything there is room for colours. */
+static void test_the_longest_line(void **state)
+{
+    static char bytes[2000];
+    const struct zkt_str all = { bytes, sizeof(bytes) };
+    struct zkt_log_record record = {
+        ZKT_LOG_WARNING, 1796000000123, all, all, all, all, all, all, all, all,
+        INT64_MIN,       true
+    };
+    char line[ZKT_LOG_LINE_MAX];
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        memset(bytes, c, sizeof(bytes));
+        assert_true(zkt_log_print_json(&record, line) < sizeof(line) - 16);
+        assert_true(zkt__utf8_valid(line, strlen(line)));
+        assert_int_equal(line[strlen(line) - 1], '}');
+        assert_true(zkt_log_print_logfmt(&record, line) < sizeof(line) - 16);
+        assert_int_equal(line[strlen(line) - 1], '8');
+    }
+}
+
 /* ---- lines ---- */
 
 struct pages {
@@ -111,18 +217,17 @@ static bool say(struct zkt_log *log, int64_t now, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    const bool written = zkt__log_line(log, now, ZKT_LOG_INFO, format,
-                                       arguments);
+    const struct zkt_log_record fields = { .level = ZKT_LOG_INFO };
+    const bool written = zkt__log_line(log, now, &fields, format, arguments);
     va_end(arguments);
     return written;
 }
 
-static void take(void *user, enum zkt_log_level level, const char *text)
+static void take(void *user, const struct zkt_log_record *record)
 {
     struct pages *p = user;
-    (void)level;
     p->lines++;
-    snprintf(p->last, sizeof(p->last), "%s", text);
+    zkt__log_print_line(record, p->last);
     if (p->answers) {
         p->answers = false;
         (void)say(&p->log, 0, "the log says: %d", 1);
@@ -228,6 +333,75 @@ static void test_a_log_that_logs(void **state)
     assert_string_equal(p.last, "for once");
 }
 
+static bool say_with(struct zkt_log *log, const struct zkt_log_record *fields,
+                     const char *format, ...) ZKT_PRINTF(3, 4);
+
+static bool say_with(struct zkt_log *log, const struct zkt_log_record *fields,
+                     const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const bool written = zkt__log_line(log, 0, fields, format, arguments);
+    va_end(arguments);
+    return written;
+}
+
+/* Lines of lower levels are left out and do not count; those of calls are not
+ * limited. */
+static void test_levels(void **state)
+{
+    const struct zkt_log_record debug = { .level = ZKT_LOG_DEBUG };
+    const struct zkt_log_record info = { .level = ZKT_LOG_INFO };
+    struct pages p;
+    (void)state;
+    begin(&p, 1);
+    for (int i = 0; i < 10; i++) {
+        assert_true(say_with(&p.log, &debug, often, i));
+    }
+    assert_int_equal(p.lines, 0);
+    p.log.level = ZKT_LOG_DEBUG;
+    for (int i = 0; i < 10; i++) {
+        assert_true(say_with(&p.log, &debug, often, i));
+    }
+    assert_int_equal(p.lines, 10);
+    p.log.level = ZKT_LOG_WARNING;
+    assert_true(say_with(&p.log, &info, often, 1));
+    assert_true(say_with(&p.log, &info, often, 2));
+    assert_int_equal(p.lines, 10);
+    assert_true(say_with(&p.log, &sample, often, 3));
+    assert_string_equal(p.last, "room \"lobby\": add: it is 3 again");
+}
+
+static struct zkt_log_record kept;
+
+static void keep(void *user, const struct zkt_log_record *record)
+{
+    (void)user;
+    kept = *record;
+}
+
+/* Fields are cut at a character. */
+static void test_long_fields(void **state)
+{
+    static char bytes[400];
+    struct zkt_log log = { .write = keep };
+    struct zkt_log_record fields = sample;
+    (void)state;
+    for (size_t i = 1; i < sizeof(bytes); i++) {
+        bytes[i] = i % 2 == 1 ? '\xc3' : '\xa9';
+    }
+    bytes[0] = 'x';
+    fields.id = (struct zkt_str){ bytes, sizeof(bytes) };
+    fields.method = (struct zkt_str){ bytes + 1, sizeof(bytes) - 1 };
+    assert_true(say_with(&log, &fields, seldom));
+    assert_int_equal(kept.id.len, 255);
+    assert_int_equal(kept.method.len, 256);
+    assert_int_equal(kept.actor.len, 4);
+    memset(bytes, 0x80, sizeof(bytes)); /* no character begins */
+    assert_true(say_with(&log, &fields, seldom));
+    assert_int_equal(kept.id.len, 256);
+}
+
 static void test_no_log(void **state)
 {
     struct zkt_log log = { .per_second = 1 };
@@ -244,11 +418,17 @@ int main(void)
         cmocka_unit_test(test_escaped_characters),
         cmocka_unit_test(test_malformed_utf8),
         cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_all_fields),
+        cmocka_unit_test(test_few_fields),
+        cmocka_unit_test(test_the_longest_line),
         cmocka_unit_test(test_a_long_line),
         cmocka_unit_test(test_a_kind_has_its_share),
         cmocka_unit_test(test_the_count_of_omitted_lines),
         cmocka_unit_test(test_many_kinds),
         cmocka_unit_test(test_a_log_that_logs),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_long_fields),
         cmocka_unit_test(test_no_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

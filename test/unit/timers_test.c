@@ -213,7 +213,7 @@ static void test_handlers(void **state)
     plays.timer = fail_timer;
     assert_string_equal(within(150), "over:3");
     assert_string_equal(hear(&w), "");
-    assert_non_null(strstr(logged, "the over timer failed: no round"));
+    assert_non_null(strstr(logged, ": over: the timer failed: no round"));
     assert_int_equal(stats().timer_failures, 1);
     run(&w, over_in_100);
     plays.timer = again;

@@ -1,7 +1,6 @@
 /*
- * Where the runtime takes its memory from, and where it reports problems. The
- * runtime itself never prints, never aborts and never exits: a program names an
- * allocator and a log function in its options, and both are optional.
+ * Where the runtime takes its memory from. A program may name an allocator in
+ * the options of a server or a client.
  *
  * An allocator that counts the blocks that are alive, for a test that wants to
  * find leaks:
@@ -83,26 +82,6 @@ struct zkt_allocator {
     /* Passed to all three; the program's. */
     void *user;
 };
-
-/** How much a line of the log matters, from least to most. */
-enum zkt_log_level {
-    ZKT_LOG_DEBUG,   /* not used by the runtime */
-    ZKT_LOG_INFO,    /* the course of things: "listening on ws://…" */
-    ZKT_LOG_WARNING, /* a peer or a handler misbehaves; the runtime goes on */
-    ZKT_LOG_ERROR    /* something cannot be done, or the program is wrong */
-};
-
-/**
- * Writes a line to standard error, with the level in front unless it is INFO:
- * "warning: the text". Made for the member log of options; zkt_serve uses it if
- * the options have none. @user is ignored, @text is borrowed.
- *
- * It never waits and never raises SIGPIPE: if the reader of a pipe or terminal
- * is slow or gone, the line is dropped, and the next line that is taken follows
- * a line with the number of those dropped. A line is cut after 1 KiB. errno
- * keeps its value. From any thread.
- */
-void zkt_log_to_stderr(void *user, enum zkt_log_level level, const char *text);
 
 #ifdef __cplusplus
 }

@@ -58,6 +58,7 @@
 #define ZOCKET_CLIENT_H
 
 #include "zocket/allocator.h"
+#include "zocket/log.h"
 #include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/status.h"

@@ -38,6 +38,7 @@
 #include "zocket/allocator.h"
 #include "zocket/call.h"
 #include "zocket/limits.h"
+#include "zocket/log.h"
 #include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/status.h"
@@ -88,11 +89,18 @@ struct zkt_serve_options {
     const struct zkt_allocator *allocator;
     /* Called with a line of UTF-8 without controls, at most 1 KiB, in which
      * text from peers is escaped; of each kind at most log_per_second
-     * (limits.h) a second. A lock is held: it must not call the server. NULL:
-     * nothing is logged; zkt_serve takes zkt_log_to_stderr instead. */
+     * (limits.h) a second. A lock is held: it must not call the server. Without
+     * log and log_record nothing is logged; zkt_serve takes zkt_log_to_stderr
+     * instead. */
     void (*log)(void *user, enum zkt_log_level level, const char *text);
-    /* Passed to log. */
+    /* The same with the line as a record, in place of log; text from peers is
+     * not escaped in it. */
+    void (*log_record)(void *user, const struct zkt_log_record *record);
+    /* Passed to log and log_record. */
     void *log_user;
+    /* The least level that is logged; 0: ZKT_LOG_INFO. ZKT_LOG_DEBUG logs every
+     * call, without the limit log_per_second. */
+    enum zkt_log_level log_level;
     /* 0: the defaults (limits.h). */
     struct zkt_limits limits;
     /* Threads that connections and instances are spread over, from 1 to
