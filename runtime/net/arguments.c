@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log_text.h"
 #include "net/listen_address.h"
 #include "net/listening.h"
 #include "net/systemd.h"
@@ -48,8 +49,9 @@ struct settings {
 
 /* Options with a value that are no limits, after the one without. */
 static const char *const others[] = {
-    "help", "allow_origins", "healthz",      "host",        "listen",
-    "port", "readyz",        "server_names", "socket_mode", "threads",
+    "help",   "allow_origins", "healthz",     "host",
+    "listen", "log_format",    "log_level",   "port",
+    "readyz", "server_names",  "socket_mode", "threads",
 };
 
 enum {
@@ -91,6 +93,8 @@ static void print_help(const char *program)
            "  --server-names LIST     that requests may name as their host\n"
            "  --healthz on|off        the route GET /healthz (on)\n"
            "  --readyz on|off         the route GET /readyz (on)\n"
+           "  --log-format FORMAT     text, logfmt or json (text)\n"
+           "  --log-level LEVEL       debug, info, warning or error (info)\n"
            "  --help\n"
            "the same in the environment: ZOCKET_PORT, ZOCKET_MESSAGE_BYTES\n"
            "limits, with what happens when one is reached:\n",
@@ -196,6 +200,41 @@ static bool take_socket_mode(struct zkt_serve_options *options,
     }
     options->socket_mode = (uint32_t)mode;
     return true;
+}
+
+/* Logs to standard error in a format. Returns false after printing an error. */
+static bool take_log_format(struct zkt_serve_options *options, const char *name,
+                            const char *value)
+{
+    options->log = NULL;
+    options->log_record = NULL;
+    if (strcmp(value, "text") == 0) {
+        options->log = zkt_log_to_stderr;
+    } else if (strcmp(value, "logfmt") == 0) {
+        options->log_record = zkt_log_logfmt;
+    } else if (strcmp(value, "json") == 0) {
+        options->log_record = zkt_log_json;
+    } else {
+        fprintf(stderr, "%s: '%s' is not text, logfmt or json\n", name, value);
+        return false;
+    }
+    return true;
+}
+
+/* Returns false after printing an error. */
+static bool take_log_level(struct zkt_serve_options *options, const char *name,
+                           const char *value)
+{
+    for (enum zkt_log_level level = ZKT_LOG_DEBUG; level <= ZKT_LOG_ERROR;
+         level++) {
+        if (strcmp(value, zkt__log_level_name(level)) == 0) {
+            options->log_level = level;
+            return true;
+        }
+    }
+    fprintf(stderr, "%s: '%s' is not debug, info, warning or error\n", name,
+            value);
+    return false;
 }
 
 /* Ends the environment or the arguments. Their listeners replace earlier ones,
@@ -318,6 +357,12 @@ static bool take(struct settings *settings, const struct argument *limit,
     }
     if (strcmp(option, "readyz") == 0) {
         return take_route(&options->no_readyz, name, value);
+    }
+    if (strcmp(option, "log_format") == 0) {
+        return take_log_format(options, name, value);
+    }
+    if (strcmp(option, "log_level") == 0) {
+        return take_log_level(options, name, value);
     }
     const char **text = text_of(options, option);
     settings->listeners->has_port = settings->listeners->has_port ||

@@ -41,6 +41,9 @@ struct started {
     int count;
     struct zkt_limits limits;
     char host[32];
+    void (*log)(void *user, enum zkt_log_level level, const char *text);
+    void (*log_record)(void *user, const struct zkt_log_record *record);
+    enum zkt_log_level log_level;
     const char *origins; /* NULL, or origins_text */
     char origins_text[64], names[64];
     char listen[256]; /* a blank follows each listener */
@@ -70,6 +73,9 @@ static void on_start(void *user, struct zkt_server *server)
     started->socket_mode = zkt__server_options(server)->socket_mode;
     started->no_healthz = zkt__server_options(server)->no_healthz;
     started->no_readyz = zkt__server_options(server)->no_readyz;
+    started->log = zkt__server_options(server)->log;
+    started->log_record = zkt__server_options(server)->log_record;
+    started->log_level = zkt__server_options(server)->log_level;
     copy_listeners(started, zkt__server_options(server)->listen);
     const char *origins = zkt__server_options(server)->allow_origins;
     started->origins = NULL;
@@ -183,6 +189,28 @@ static void test_threads(void **state)
     assert_int_equal(SERVE(&s, none, "x", "--threads", "64"), 0);
     assert_int_equal(s.threads, 64);
     assert_int_equal(s.count, 1);
+}
+
+static void test_logs(void **state)
+{
+    struct started s;
+    (void)state;
+    assert_int_equal(SERVE(&s, none, "x"), 0);
+    assert_true(s.log == ignore_log && s.log_record == NULL);
+    assert_int_equal(s.log_level, ZKT_LOG_INFO);
+    assert_int_equal(SERVE(&s, none, "x", "--log-format", "json"), 0);
+    assert_true(s.log == NULL && s.log_record == zkt_log_json);
+    assert_int_equal(setenv("ZOCKET_LOG_FORMAT", "logfmt", 1), 0);
+    assert_int_equal(setenv("ZOCKET_LOG_LEVEL", "error", 1), 0);
+    assert_int_equal(SERVE(&s, none, "x"), 0);
+    assert_true(s.log == NULL && s.log_record == zkt_log_logfmt);
+    assert_int_equal(s.log_level, ZKT_LOG_ERROR);
+    assert_int_equal(
+        SERVE(&s, none, "x", "--log-format=text", "--log-level=debug"), 0);
+    assert_true(s.log == zkt_log_to_stderr && s.log_record == NULL);
+    assert_int_equal(s.log_level, ZKT_LOG_DEBUG);
+    assert_int_equal(unsetenv("ZOCKET_LOG_FORMAT"), 0);
+    assert_int_equal(unsetenv("ZOCKET_LOG_LEVEL"), 0);
 }
 
 /* An option and its value may be one argument; mixed forms work as well. */
@@ -389,6 +417,10 @@ static void test_bad_arguments(void **state)
     COMPLAINS("--events: a value is missing\n", "x", "--events");
     COMPLAINS("--port: '65536' is no number from 0 to 65535\n", "x", "--port",
               "65536");
+    COMPLAINS("--log-format: 'xml' is not text, logfmt or json\n", "x",
+              "--log-format", "xml");
+    COMPLAINS("--log-level: 'warn' is not debug, info, warning or error\n", "x",
+              "--log-level=warn");
     COMPLAINS("--threads: '65' is no number from 1 to 64\n", "x", "--threads",
               "65");
     COMPLAINS("--threads: '0' is no number from 1 to 64\n", "x", "--threads",
@@ -428,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_logs),
         cmocka_unit_test(test_every_limit),
         cmocka_unit_test(test_bad_arguments),
         cmocka_unit_test(test_joined),

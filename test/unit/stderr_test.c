@@ -3,7 +3,7 @@
  * neither blocks nor ends the program, and no other file is written. Tested
  * with and without the kernel's non-blocking write.
  */
-#define _GNU_SOURCE /* pipe2 */
+#define _GNU_SOURCE /* pipe2, posix_openpt */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -257,6 +257,125 @@ static void test_a_line_that_is_too_long(void **state)
     close(ends[0]);
 }
 
+/* ---- records ---- */
+
+static const struct zkt_log_record sample = {
+    .level = ZKT_LOG_WARNING,
+    .time_ms = 1796000000123,
+    .text = ZKT_STR_INIT("no"),
+    .id = ZKT_STR_INIT("a\nb"),
+};
+
+#define LOGFMT                                                                 \
+    "time=2026-11-30T00:53:20.123Z level=warning msg=no id=\"a\\nb\"\n"
+
+static void test_records(void **state)
+{
+    struct zkt_log_record record = sample;
+    int ends[2];
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    become(ends[1]);
+    zkt_log_logfmt(NULL, &record);
+    assert_string_equal(read_all(ends[0]), LOGFMT);
+    zkt_log_json(NULL, &record);
+    assert_string_equal(read_all(ends[0]),
+                        "{\"time\":\"2026-11-30T00:53:20.123Z\",\"level\":"
+                        "\"warning\",\"msg\":\"no\",\"id\":\"a\\nb\"}\n");
+    record.time_ms = 0; /* the clock's */
+    zkt_log_logfmt(NULL, &record);
+    assert_memory_equal(read_all(ends[0]), "time=20", 7);
+    close(ends[0]);
+}
+
+/* A record that is dropped is counted in its format. */
+static void test_records_that_are_not_read(void **state)
+{
+    int ends[2];
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    become(ends[1]);
+    for (long i = 0; i < MANY; i++) {
+        zkt_log_json(NULL, &sample);
+    }
+    const long taken = count_lines(read_all(ends[0]));
+    assert_true(taken > 0 && taken < MANY);
+    zkt_log_json(NULL, &sample);
+    const char *text = read_all(ends[0]);
+    assert_int_equal(count_lines(text), 2);
+    assert_non_null(strstr(text, "\"msg\":\""));
+    assert_int_equal(strtol(strstr(text, "\"msg\":\"") + 7, NULL, 10),
+                     MANY - taken);
+    close(ends[0]);
+}
+
+/* The priority stands in front of a line if standard error is the journal. */
+static void test_the_journal(void **state)
+{
+    char stream[64];
+    struct stat is;
+    int ends[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    become(ends[1]);
+    assert_int_equal(fstat(STDERR_FILENO, &is), 0);
+    snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)is.st_dev,
+             (uintmax_t)is.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    zkt_log_to_stderr(NULL, ZKT_LOG_DEBUG, "a");
+    zkt_log_to_stderr(NULL, ZKT_LOG_INFO, "b");
+    zkt_log_to_stderr(NULL, ZKT_LOG_ERROR, "c");
+    zkt_log_logfmt(NULL, &sample);
+    assert_string_equal(read_all(ends[0]),
+                        "<7>debug: a\n<6>b\n<3>error: c\n<4>" LOGFMT);
+    snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)is.st_dev,
+             (uintmax_t)is.st_ino + 1);
+    setenv("JOURNAL_STREAM", stream, 1); /* of another process's */
+    zkt_log_to_stderr(NULL, ZKT_LOG_INFO, "b");
+    setenv("JOURNAL_STREAM", "nonsense", 1);
+    zkt_log_to_stderr(NULL, ZKT_LOG_INFO, "c");
+    assert_string_equal(read_all(ends[0]), "b\nc\n");
+    unsetenv("JOURNAL_STREAM");
+    close(ends[0]);
+}
+
+/* Makes a terminal standard error; returns its other end. */
+static int become_terminal(void)
+{
+    const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0);
+    assert_int_equal(grantpt(terminal), 0);
+    assert_int_equal(unlockpt(terminal), 0);
+    const int end = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+    assert_true(end >= 0);
+    become(end);
+    return terminal;
+}
+
+static void test_a_terminal(void **state)
+{
+    (void)state;
+    const int terminal = become_terminal();
+    setenv("TERM", "xterm", 1);
+    unsetenv("NO_COLOR");
+    zkt_log_to_stderr(NULL, ZKT_LOG_INFO, "info");
+    zkt_log_to_stderr(NULL, ZKT_LOG_ERROR, "error");
+    zkt_log_logfmt(NULL, &sample);
+    const char *text = read_all(terminal);
+    assert_memory_equal(text, "info\r\n\x1b[31merror\x1b[0m: error\r\n", 29);
+    assert_non_null(strstr(text, " level=\x1b[33mwarning\x1b[0m msg=no"));
+    zkt_log_json(NULL, &sample);
+    assert_null(strchr(read_all(terminal), '\x1b'));
+    setenv("NO_COLOR", "1", 1);
+    zkt_log_logfmt(NULL, &sample);
+    assert_null(strchr(read_all(terminal), '\x1b'));
+    unsetenv("NO_COLOR");
+    setenv("TERM", "dumb", 1);
+    zkt_log_logfmt(NULL, &sample);
+    assert_null(strchr(read_all(terminal), '\x1b'));
+    close(terminal);
+}
+
 static void test_a_closed_descriptor(void **state)
 {
     (void)state;
@@ -352,6 +471,10 @@ int main(void)
         T(test_a_signal_of_the_program),
         T(test_a_file),
         T(test_a_line_that_is_too_long),
+        T(test_records),
+        T(test_records_that_are_not_read),
+        T(test_the_journal),
+        T(test_a_terminal),
         T(test_a_closed_descriptor),
         T(test_no_socket_takes_their_place),
         T(test_a_server_opens_them),

@@ -1,7 +1,8 @@
 /*
  * The log: lines as records. A server gives each line to the member log_record
- * of its options, or as text to the member log. zkt_log_to_stderr is made for
- * log.
+ * of its options, or as text to the member log. zkt_log_logfmt and zkt_log_json
+ * are made for log_record, zkt_log_to_stderr for log; all three print to
+ * standard error.
  *
  * A log_record that prints what went wrong, and to whose request:
  *
@@ -89,8 +90,16 @@ size_t zkt_log_print_json(const struct zkt_log_record *record,
  * reader of a pipe or terminal is slow or gone, the line is dropped, and the
  * next line that is taken follows a line with the number of those dropped.
  * errno keeps its value. @user is ignored. From any thread.
+ *
+ * If standard error is the journal of systemd (JOURNAL_STREAM), each line
+ * begins with its priority (sd-daemon(3)). On a terminal the level has a
+ * colour, unless NO_COLOR is set or TERM is `dumb`.
  */
 
+/** Writes a record in logfmt. */
+void zkt_log_logfmt(void *user, const struct zkt_log_record *record);
+/** Writes a record as a JSON object. */
+void zkt_log_json(void *user, const struct zkt_log_record *record);
 /** Writes a line as it is, with the level in front unless it is INFO: "warning:
  * the text". A line is cut after 1 KiB. */
 void zkt_log_to_stderr(void *user, enum zkt_log_level level, const char *text);

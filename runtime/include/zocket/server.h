@@ -94,7 +94,7 @@ struct zkt_serve_options {
      * instead. */
     void (*log)(void *user, enum zkt_log_level level, const char *text);
     /* The same with the line as a record, in place of log; text from peers is
-     * not escaped in it. */
+     * not escaped in it. zkt_log_logfmt and zkt_log_json can be named here. */
     void (*log_record)(void *user, const struct zkt_log_record *record);
     /* Passed to log and log_record. */
     void *log_user;
@@ -147,17 +147,20 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
  * environment changes them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_LISTEN with blanks
  * between the listeners, ZOCKET_SOCKET_MODE, ZOCKET_THREADS,
  * ZOCKET_ALLOW_ORIGINS, ZOCKET_SERVER_NAMES, ZOCKET_HEALTHZ and ZOCKET_READYZ,
- * on or off, and a variable for each limit: ZOCKET_MESSAGE_BYTES, …), and the
- * arguments change both: `--port N`, `--host ADDRESS`, `--listen WHERE` once or
- * more often, `--socket-mode MODE`, `--threads N`, `--allow-origins LIST`,
- * `--server-names LIST`, `--healthz on|off`, `--readyz on|off`,
+ * on or off, ZOCKET_LOG_FORMAT, ZOCKET_LOG_LEVEL, and a variable for each
+ * limit: ZOCKET_MESSAGE_BYTES, …), and the arguments change both: `--port N`,
+ * `--host ADDRESS`, `--listen WHERE` once or more often, `--socket-mode MODE`,
+ * `--threads N`, `--allow-origins LIST`, `--server-names LIST`,
+ * `--healthz on|off`, `--readyz on|off`, `--log-format FORMAT`,
+ * `--log-level LEVEL`,
  * `--message-bytes N`, …. Listeners of the environment or the arguments replace
  * earlier ones; so do a host or a port, which exclude listeners beside them. A
  * process that systemd has passed sockets (LISTEN_PID, LISTEN_FDS) listens on
- * these, unless the environment or the arguments name others. `--help` lists
- * them on standard output and returns 0. Returns the exit status for main: that
- * of zkt_serve, or 2 for a wrong argument or variable, which is reported on
- * standard error.
+ * these, unless the environment or the arguments name others. A log format,
+ * `text`, `logfmt` or `json`, replaces the log of @options by one on standard
+ * error. `--help` lists them on standard output and returns 0. Returns the exit
+ * status for main: that of zkt_serve, or 2 for a wrong argument or variable,
+ * which is reported on standard error.
  */
 int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *options,
                    int argc, char **argv);
