@@ -46,13 +46,13 @@ static bool parse_port(struct zkt_str scheme, struct zkt_str text,
 static bool parse_authority(struct zkt_str scheme, struct zkt_str text,
                             struct origin *out)
 {
-    const char *bracket = text.len > 0 && text.data[0] == '['
-                              ? memchr(text.data, ']', text.len)
-                              : NULL;
+    if (text.len == 0) {
+        return false;
+    }
+    const char *bracket = text.data[0] == '[' ? memchr(text.data, ']', text.len)
+                                              : NULL;
     const size_t from = bracket != NULL ? (size_t)(bracket - text.data) : 0;
-    const char *colon = text.len > 0
-                            ? memchr(text.data + from, ':', text.len - from)
-                            : NULL;
+    const char *colon = memchr(text.data + from, ':', text.len - from);
     const size_t len = colon != NULL ? (size_t)(colon - text.data) : text.len;
     const struct zkt_str rest = { text.data + len, text.len - len };
     out->scheme = scheme;

@@ -49,9 +49,10 @@ struct settings {
 
 /* Options with a value that are no limits, after the one without. */
 static const char *const others[] = {
-    "help",   "allow_origins", "healthz",     "host",
-    "listen", "log_format",    "log_level",   "port",
-    "readyz", "server_names",  "socket_mode", "threads",
+    "help",    "allow_origins",   "forwarded_by", "healthz",
+    "host",    "listen",          "log_format",   "log_level",
+    "port",    "readyz",          "server_names", "socket_mode",
+    "threads", "trusted_proxies",
 };
 
 enum {
@@ -91,6 +92,9 @@ static void print_help(const char *program)
            "  --allow-origins LIST    of pages that may send requests; "
            "*.example.org, *\n"
            "  --server-names LIST     that requests may name as their host\n"
+           "  --trusted-proxies LIST  addresses, networks, unix\n"
+           "  --forwarded-by WORD     how they tell their clients: "
+           "x-forwarded-for, forwarded, proxy-protocol\n"
            "  --healthz on|off        the route GET /healthz (on)\n"
            "  --readyz on|off         the route GET /readyz (on)\n"
            "  --log-format FORMAT     text, logfmt or json (text)\n"
@@ -237,6 +241,26 @@ static bool take_log_level(struct zkt_serve_options *options, const char *name,
     return false;
 }
 
+static bool take_forwarded_by(struct zkt_serve_options *options,
+                              const char *name, const char *value)
+{
+    static const char *const words[] = {
+        [ZKT_FORWARDED_BY_X_FORWARDED_FOR] = "x-forwarded-for",
+        [ZKT_FORWARDED_BY_FORWARDED] = "forwarded",
+        [ZKT_FORWARDED_BY_PROXY_PROTOCOL] = "proxy-protocol",
+    };
+    for (size_t i = 1; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(value, words[i]) == 0) {
+            options->forwarded_by = (enum zkt_forwarded_by)i;
+            return true;
+        }
+    }
+    fprintf(stderr,
+            "%s: '%s' is none of x-forwarded-for, forwarded, proxy-protocol\n",
+            name, value);
+    return false;
+}
+
 /* Ends the environment or the arguments. Their listeners replace earlier ones,
  * and so do a host or a port. Returns false after printing an error. */
 static bool take_listeners(struct settings *settings)
@@ -328,10 +352,11 @@ static void print_unknown(const char *argument)
 static const char **text_of(struct zkt_serve_options *options,
                             const char *option)
 {
-    return strcmp(option, "allow_origins") == 0  ? &options->allow_origins
-           : strcmp(option, "server_names") == 0 ? &options->server_names
-           : strcmp(option, "host") == 0         ? &options->host
-                                                 : NULL;
+    return strcmp(option, "allow_origins") == 0     ? &options->allow_origins
+           : strcmp(option, "server_names") == 0    ? &options->server_names
+           : strcmp(option, "trusted_proxies") == 0 ? &options->trusted_proxies
+           : strcmp(option, "host") == 0            ? &options->host
+                                                    : NULL;
 }
 
 /* Takes a limit, or @option if @limit is NULL; @name is the argument or
@@ -363,6 +388,9 @@ static bool take(struct settings *settings, const struct argument *limit,
     }
     if (strcmp(option, "log_level") == 0) {
         return take_log_level(options, name, value);
+    }
+    if (strcmp(option, "forwarded_by") == 0) {
+        return take_forwarded_by(options, name, value);
     }
     const char **text = text_of(options, option);
     settings->listeners->has_port = settings->listeners->has_port ||

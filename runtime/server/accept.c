@@ -2,6 +2,7 @@
  * limits. */
 #include "server/server.h"
 
+#include "http/forwarded.h"
 #include "server/connection.h"
 #include "server/core.h"
 
@@ -66,14 +67,23 @@ static bool are_too_many(struct zkt_server *server)
     return most > 0 && zkt__admission_count(&server->shards->admission) > most;
 }
 
+/* Refuses a connection if its address has more than @count may be. */
+static void limit_address(struct zkt_server *server, struct zkt_connection *c,
+                          int64_t count)
+{
+    const int64_t most = server->limits.per_address;
+    if (most > 0 && count > most) {
+        server->host.stats.limit_hits.per_address++;
+        zkt__connection_refuse(c, 503);
+    }
+}
+
 /* Counts a connection for its address, and refuses it if there are too many.
  * Returns false if there is no memory. */
 static bool count_address(struct zkt_server *server, struct zkt_connection *c,
                           const char *address)
 {
-    struct zkt_limit_counts *hits = &server->host.stats.limit_hits;
     struct zkt_admission *admission = &server->shards->admission;
-    const int64_t most = server->limits.per_address;
     const int64_t count = zkt__admission_count_address(
         admission, address, &c->handshake, server->self);
     if (count == 0) {
@@ -81,13 +91,28 @@ static bool count_address(struct zkt_server *server, struct zkt_connection *c,
     }
     c->session.peer.address = c->handshake.address;
     if (are_too_many(server)) {
-        hits->connections++;
+        server->host.stats.limit_hits.connections++;
         zkt__connection_refuse(c, 503);
-    } else if (most > 0 && count > most) {
-        hits->per_address++;
-        zkt__connection_refuse(c, 503);
+    } else {
+        limit_address(server, c, count);
     }
     return true;
+}
+
+bool zkt__connection_count_client(struct zkt_connection *c)
+{
+    struct zkt_server *server = (struct zkt_server *)(void *)c->endpoint.core;
+    struct zkt_address *counted = c->session.peer.address;
+    const int64_t count = zkt__admission_move(
+        &server->shards->admission, c->session.peer.remote,
+        c->stage == ZKT_STAGE_HANDSHAKE ? &c->handshake : NULL, &counted);
+    c->session.peer.address = counted;
+    if (count == 0) {
+        zkt__connection_refuse(c, 503);
+    } else {
+        limit_address(server, c, count);
+    }
+    return !c->endpoint.closing;
 }
 
 void zkt__server_cancel_admission(struct zkt_server *server)
@@ -97,18 +122,38 @@ void zkt__server_cancel_admission(struct zkt_server *server)
     zkt__shards_reopen(server);
 }
 
+bool zkt__server_trusts(const struct zkt_server *server, const char *address,
+                        unsigned listener)
+{
+    const struct zkt_proxies *proxies = server->proxies;
+    struct zkt_ip ip;
+    if (proxies == NULL) {
+        return false;
+    }
+    return (listener & ZKT_LISTENER_UNIX) != 0
+               ? proxies->unix_sockets
+               : zkt__ip_parse(zkt_cstr(address), &ip) &&
+                     zkt__proxies_trust(proxies, &ip);
+}
+
 struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
                                                 const char *address,
                                                 unsigned listener)
 {
     address = address != NULL ? address : "";
-    struct zkt_connection *c = zkt__connection_new(server, address);
+    const bool has_proxy = zkt__server_trusts(server, address, listener);
+    struct zkt_connection *c = zkt__connection_new(server, address, has_proxy);
     if (c == NULL) {
         zkt__server_cancel_admission(server);
         return NULL;
     }
     c->listener = (uint8_t)listener;
-    if (!count_address(server, c, address)) {
+    c->session.peer.has_proxy = has_proxy &&
+                                server->options.forwarded_by !=
+                                    ZKT_FORWARDED_BY_PROXY_PROTOCOL;
+    /* The limits of an address are for the clients of a proxy, once it has told
+     * theirs. */
+    if (!count_address(server, c, has_proxy ? "" : address)) {
         c->endpoint.ops->detach(&c->endpoint);
         return NULL;
     }

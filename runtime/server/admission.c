@@ -339,6 +339,55 @@ static void release_if_unused(struct zkt_admission *admission,
     }
 }
 
+/* An evicted handshake is counted no more, and stays where its shard finds
+ * it. */
+static void move_handshake(struct zkt_admission *admission,
+                           struct zkt_handshake *handshake,
+                           struct zkt_address *to)
+{
+    if (!handshake->evicted) {
+        zkt__node_unlink(&handshake->node);
+        zkt__ranking_lower(&admission->busy, &handshake->address->busy);
+        zkt__list_append(&to->handshakes, &handshake->node);
+        zkt__ranking_raise(&admission->busy, &to->busy);
+    }
+    handshake->address = to;
+}
+
+/* Under the lock. */
+static int64_t move(struct zkt_admission *admission,
+                    struct zkt_handshake *handshake, struct zkt_address *from,
+                    struct zkt_address *to)
+{
+    if (handshake != NULL && from != to) {
+        move_handshake(admission, handshake, to);
+    }
+    to->refs++;
+    to->connections++;
+    from->refs--;
+    from->connections--;
+    release_if_unused(admission, from);
+    return to->len > 0 ? to->connections : 1;
+}
+
+int64_t zkt__admission_move(struct zkt_admission *admission,
+                            const char *address,
+                            struct zkt_handshake *handshake,
+                            struct zkt_address **counted)
+{
+    char network[INET6_ADDRSTRLEN];
+    const char *text = name_network(address, network);
+    int64_t count = 0;
+    pthread_mutex_lock(&admission->lock);
+    struct zkt_address *to = find_address(admission, text);
+    if (to != NULL) {
+        count = move(admission, handshake, *counted, to);
+        *counted = to;
+    }
+    pthread_mutex_unlock(&admission->lock);
+    return count;
+}
+
 void zkt__admission_remove(struct zkt_admission *admission,
                            struct zkt_address *address, bool stays)
 {

@@ -135,6 +135,16 @@ int64_t zkt__admission_count_address(struct zkt_admission *admission,
                                      uint32_t shard);
 
 /**
+ * Counts a connection, which counts for *@counted, for the numeric @address in
+ * its place. @handshake is its handshake, or NULL if that is over. Returns as
+ * zkt__admission_count_address; *@counted stays if there is no memory.
+ */
+int64_t zkt__admission_move(struct zkt_admission *admission,
+                            const char *address,
+                            struct zkt_handshake *handshake,
+                            struct zkt_address **counted);
+
+/**
  * Charges an instance to the address of the connection that makes it. Returns
  * false if the address has as many as are allowed. NULL is not charged, and the
  * record of connections without an address may have any number.

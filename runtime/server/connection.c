@@ -605,15 +605,17 @@ static const struct zkt_endpoint_ops endpoint_ops = {
 };
 
 struct zkt_connection *zkt__connection_new(struct zkt_server *server,
-                                           const char *address)
+                                           const char *address, bool has_proxy)
 {
     const size_t len = strlen(address) + 1;
+    const size_t room = has_proxy ? ZKT_IP_TEXT : 0;
     struct zkt_connection *c = zkt__alloc_zero(server->allocator, 1,
-                                               sizeof(*c) + len);
+                                               sizeof(*c) + room + len);
     if (c == NULL) {
         return NULL;
     }
-    c->session.peer.remote = memcpy(c + 1, address, len);
+    c->has_proxy = has_proxy;
+    c->session.peer.remote = memcpy((char *)(c + 1) + room, address, len);
     c->endpoint.ops = &endpoint_ops;
     c->endpoint.core = &server->core;
     c->endpoint.reading = true;
@@ -624,6 +626,16 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server,
     zkt__list_append(&server->connections, &c->all);
     zkt__deadline_begin(c, ZKT_DEADLINE_HANDSHAKE);
     return c;
+}
+
+void zkt__connection_set_address(struct zkt_connection *c,
+                                 const struct zkt_ip *ip)
+{
+    char *text = (char *)(c + 1);
+    if (ip != NULL) {
+        zkt__ip_format(ip, text);
+    }
+    c->session.peer.remote = ip != NULL ? text : text + ZKT_IP_TEXT;
 }
 
 void zkt__connection_refuse(struct zkt_connection *c, int status)

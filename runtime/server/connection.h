@@ -6,6 +6,7 @@
 #define ZKT_SERVER_CONNECTION_H
 
 #include "base/endpoint.h"
+#include "base/ip.h"
 #include "server/admission.h"
 #include "server/deadline_types.h"
 #include "server/exchange.h"
@@ -59,6 +60,7 @@ struct zkt_connection {
     enum zkt_stage stage : 8;
     uint8_t listener;   /* a set of enum zkt_listener_trait */
     bool input_ended;   /* the peer has ended its stream */
+    bool has_proxy : 1; /* the peer is a trusted proxy */
     bool oversized : 1; /* has far too much output; counted by the server */
     bool overdue : 1;   /* it had so at the end of a turn */
 };
@@ -75,9 +77,20 @@ static inline struct zkt_exchange *zkt__connection_exchange(
     return c->stage == ZKT_STAGE_HTTP ? c->session.exchange : NULL;
 }
 
-/** Returns NULL if there is no memory. */
+/** @has_proxy: the peer is a trusted proxy, and tells the address of its
+ * client. Returns NULL if there is no memory. */
 struct zkt_connection *zkt__connection_new(struct zkt_server *server,
-                                           const char *address);
+                                           const char *address, bool has_proxy);
+/** Sets the address of the client of a connection with a proxy; NULL: that of
+ * the proxy. */
+void zkt__connection_set_address(struct zkt_connection *c,
+                                 const struct zkt_ip *ip);
+/**
+ * Counts a connection with a proxy for the address of its client, from now on.
+ * Returns false if it was refused: the address has too many, or there is no
+ * memory.
+ */
+bool zkt__connection_count_client(struct zkt_connection *c);
 /** Answers a new connection with an HTTP status. */
 void zkt__connection_refuse(struct zkt_connection *c, int status);
 /** Ends a connection: sends a close frame if it is open. Its contacts end

@@ -29,6 +29,7 @@ struct zkt_server {
     struct zkt_serve_options options;
     const struct zkt_allocator *allocator;
     struct zkt_limits limits;
+    struct zkt_proxies *proxies; /* that are trusted; NULL: none */
     struct zkt_ws_limits ws_limits;
     struct zkt_ws_setup ws; /* of all connections */
     struct zkt_host host;

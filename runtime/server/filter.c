@@ -1,6 +1,8 @@
 /* See filter.h. */
 #include "server/filter.h"
 
+#include "http/forwarded.h"
+#include "http/head.h"
 #include "protocol/failure.h"
 #include "server/answer.h"
 #include "server/connection.h"
@@ -8,6 +10,32 @@
 #include "server/log.h"
 #include "server/routes.h"
 #include "session/opening.h"
+
+/* Checks the options of proxies, which go together. */
+static bool check_proxies(const struct zkt_serve_options *options)
+{
+    const struct zkt_str bad = zkt__proxies_find_bad(options->trusted_proxies);
+    struct zkt_str list = zkt_cstr(
+        options->trusted_proxies != NULL ? options->trusted_proxies : "");
+    struct zkt_str first;
+    const bool trusts = zkt__http_next_item(&list, &first);
+    const bool reads = options->forwarded_by != ZKT_FORWARDED_BY_NOTHING;
+    if (bad.len > 0) {
+        zkt__server_log_early(
+            options, "trusted_proxies: '%.*s' is no address and no network",
+            ZKT_ARG(bad));
+    } else if (options->forwarded_by > ZKT_FORWARDED_BY_PROXY_PROTOCOL) {
+        zkt__server_log_early(options, "forwarded_by is none of its values");
+    } else if (trusts && !reads) {
+        zkt__server_log_early(options, "trusted_proxies without forwarded_by: "
+                                       "say how they tell their clients");
+    } else if (reads && !trusts) {
+        zkt__server_log_early(options, "forwarded_by without trusted_proxies: "
+                                       "say which peers are proxies");
+    }
+    return bad.len == 0 && trusts == reads &&
+           options->forwarded_by <= ZKT_FORWARDED_BY_PROXY_PROTOCOL;
+}
 
 bool zkt__filter_check_options(const struct zkt_serve_options *options)
 {
@@ -22,7 +50,7 @@ bool zkt__filter_check_options(const struct zkt_serve_options *options)
         zkt__server_log_early(options, "server_names: '%.*s' is no name",
                               ZKT_ARG(name));
     }
-    return origin.len == 0 && name.len == 0;
+    return origin.len == 0 && name.len == 0 && check_proxies(options);
 }
 
 static struct zkt_server *server_of(const struct zkt_connection *c)
@@ -82,6 +110,27 @@ static void refuse_origin(struct zkt_connection *c,
 
 /* ---- requests ---- */
 
+/* Adds to the way of a request that a trusted proxy has sent, and takes the
+ * address of its client from it: for the request, or for as long as the
+ * connection lasts if it becomes a WebSocket. Returns false if the connection
+ * was refused. */
+static bool follow_proxy(struct zkt_connection *c,
+                         const struct zkt_http_request *request,
+                         struct zkt_origin_way *way)
+{
+    const struct zkt_server *server = server_of(c);
+    struct zkt_forwarded forwarded;
+    zkt__forwarded_read(server->options.forwarded_by, server->proxies,
+                        request->fields, &forwarded);
+    way->secure = way->secure || forwarded.secure;
+    if (forwarded.host.data != NULL) {
+        way->host = forwarded.host;
+    }
+    zkt__connection_set_address(c, forwarded.has_ip ? &forwarded.ip : NULL);
+    return !request->asks_websocket || !forwarded.has_ip ||
+           zkt__connection_count_client(c);
+}
+
 bool zkt__filter_head(struct zkt_connection *c,
                       const struct zkt_http_request *request)
 {
@@ -90,12 +139,15 @@ bool zkt__filter_head(struct zkt_connection *c,
         .allow_origins = options->allow_origins,
         .server_names = options->server_names,
     };
-    const struct zkt_origin_way way = {
+    struct zkt_origin_way way = {
         .host = request->host,
-        .loopback = (c->listener & ZKT_LISTENER_LOOPBACK) != 0,
+        .loopback = (c->listener & ZKT_LISTENER_LOOPBACK) != 0 && !c->has_proxy,
         .secure = (c->listener & ZKT_LISTENER_TLS) != 0,
     };
     enum zkt_http_cors cors;
+    if (c->session.peer.has_proxy && !follow_proxy(c, request, &way)) {
+        return false;
+    }
     if (!request->asks_websocket && zkt__routes_is_probe(request->path)) {
         return true;
     }

@@ -1,7 +1,8 @@
 /*
  * What is decided about every request before anything answers it, for a
  * WebSocket or not: the host that it names and the page that sends it
- * (http/origin.h). The log says which option would have allowed what was
+ * (http/origin.h), and, if it comes by a trusted proxy, whom that speaks for
+ * (http/forwarded.h). The log says which option would have allowed what was
  * refused.
  */
 #ifndef ZKT_SERVER_FILTER_H
@@ -12,7 +13,8 @@
 
 struct zkt_connection;
 
-/** Returns false if an option of these rules is malformed; the log names it. */
+/** Returns false if an option of these rules is malformed, or contradicts
+ * another; the log says so. */
 bool zkt__filter_check_options(const struct zkt_serve_options *options);
 
 /** Judges the head of a request. Returns false if the request was refused. */

@@ -3,6 +3,7 @@
 #include "server/server.h"
 
 #include "base/limits.h"
+#include "http/forwarded.h"
 #include "instance/deferred.h"
 #include "instance/requests.h"
 #include "server/connection.h"
@@ -173,6 +174,17 @@ static bool init_metrics(struct zkt_server *server)
     return host->reports;
 }
 
+/* Returns false if there is no memory. */
+static bool init_proxies(struct zkt_server *server)
+{
+    const char *list = server->options.trusted_proxies;
+    if (list == NULL) {
+        return true;
+    }
+    server->proxies = zkt__proxies_new(server->allocator, list);
+    return server->proxies != NULL;
+}
+
 /* Initialises the host, its sessions and its instances. Returns false if there
  * is no memory. */
 static bool init_host(struct zkt_server *server, struct zkt_app app)
@@ -201,11 +213,13 @@ static bool init_host(struct zkt_server *server, struct zkt_app app)
     return zkt__host_init(host, app, server->allocator, &server->limits,
                           &server->core) &&
            zkt__instances_init(&server->instances, host) &&
-           zkt__outside_init(&server->outside, host) && init_metrics(server);
+           zkt__outside_init(&server->outside, host) && init_metrics(server) &&
+           init_proxies(server);
 }
 
 static void finish_host(struct zkt_server *server)
 {
+    zkt__release(server->allocator, server->proxies);
     zkt__outside_finish(&server->outside, server->allocator);
     zkt__instances_finish(&server->instances);
     zkt__sessions_finish(&server->sessions, server->allocator);

@@ -93,6 +93,10 @@ enum zkt_listener_trait {
 struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
                                         const char *address);
 
+/** Returns true if a peer of a listener is a trusted proxy. */
+bool zkt__server_trusts(const struct zkt_server *server, const char *address,
+                        unsigned listener);
+
 /**
  * The two halves of accept, for a driver that accepts on one thread and hands
  * the socket to another. zkt__server_admit returns false if a limit is reached.

@@ -264,13 +264,15 @@ struct zkt_attachment {
  * so that any thread may read it. */
 struct zkt_peer {
     void *address;      /* that its instances are charged to, or NULL */
-    const char *remote; /* the numeric address, or "" */
+    const char *remote; /* the numeric address of the client, or "" */
     /* Set before the contacts of a closed connection leave. */
     char *close_reason; /* NULL: none */
     uint16_t close_code;
     uint8_t shard;
     enum zkt_dialect dialect : 8;
     bool is_program; /* it is no client: session/asks.h */
+    bool has_proxy;  /* its requests come by a trusted proxy, which has seen
+                        their fields */
     char client_id[ZKT_CLIENT_ID_LEN + 1];
 };
 

@@ -355,6 +355,57 @@ static void test_threads(void **state)
     zkt__admission_finish(&admission);
 }
 
+/* A connection of a proxy counts for its client from then on. */
+static void test_moving(void **state)
+{
+    struct failing_alloc alloc;
+    struct zkt_admission admission;
+    struct zkt_handshake handshakes[3] = { { .evicted = false } };
+    uint32_t shard;
+    (void)state;
+    begin(&admission, &alloc, &few);
+    for (size_t i = 0; i < 3; i++) {
+        enter(&admission, &few, i == 2);
+        assert_int_equal(
+            zkt__admission_count_address(&admission, "", &handshakes[i], 0), 1);
+    }
+    struct zkt_address *counted[3] = { handshakes[0].address,
+                                       handshakes[1].address,
+                                       handshakes[2].address };
+    assert_int_equal(zkt__admission_move(&admission, "2001:db8::1",
+                                         &handshakes[1], &counted[1]),
+                     1);
+    assert_ptr_equal(handshakes[1].address, counted[1]);
+    assert_int_equal(zkt__admission_move(&admission, "2001:db8::2",
+                                         &handshakes[2], &counted[2]),
+                     2);
+    assert_ptr_equal(counted[1], counted[2]);
+    /* The client with most handshakes makes room. */
+    assert_true(zkt__admission_evict(&admission, &few, &shard));
+    assert_true(handshakes[1].evicted);
+    assert_int_equal(zkt__admission_move(&admission, "10.0.0.1", &handshakes[1],
+                                         &counted[1]),
+                     1);
+    assert_ptr_equal(zkt__admission_take_evicted(&admission, 0),
+                     &handshakes[1]);
+    /* Without a handshake, without memory, and to the same. */
+    zkt__admission_end_handshake(&admission, &handshakes[0]);
+    alloc.fail_at = alloc.calls + 1;
+    assert_int_equal(
+        zkt__admission_move(&admission, "10.0.0.9", NULL, &counted[0]), 0);
+    assert_ptr_equal(counted[0], handshakes[0].address);
+    assert_int_equal(
+        zkt__admission_move(&admission, "10.0.0.1", NULL, &counted[0]), 2);
+    assert_int_equal(
+        zkt__admission_move(&admission, "10.0.0.1", NULL, &counted[0]), 2);
+    zkt__admission_end_handshake(&admission, &handshakes[1]);
+    zkt__admission_end_handshake(&admission, &handshakes[2]);
+    for (size_t i = 0; i < 3; i++) {
+        zkt__admission_remove(&admission, counted[i], false);
+    }
+    end(&admission, &alloc);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_the_order_of_making_room),
         cmocka_unit_test(test_just_in_time),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_moving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

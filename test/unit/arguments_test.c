@@ -45,7 +45,8 @@ struct started {
     void (*log_record)(void *user, const struct zkt_log_record *record);
     enum zkt_log_level log_level;
     const char *origins; /* NULL, or origins_text */
-    char origins_text[64], names[64];
+    char origins_text[64], names[64], proxies[64];
+    enum zkt_forwarded_by by;
     char listen[256]; /* a blank follows each listener */
     uint16_t port;
     uint32_t threads, socket_mode;
@@ -87,6 +88,10 @@ static void on_start(void *user, struct zkt_server *server)
     const char *names = zkt__server_options(server)->server_names;
     snprintf(started->names, sizeof(started->names), "%s",
              names != NULL ? names : "any");
+    const char *proxies = zkt__server_options(server)->trusted_proxies;
+    snprintf(started->proxies, sizeof(started->proxies), "%s",
+             proxies != NULL ? proxies : "none");
+    started->by = zkt__server_options(server)->forwarded_by;
     snprintf(started->host, sizeof(started->host), "%s",
              host != NULL ? host : "");
     zkt_server_shutdown(server);
@@ -172,6 +177,31 @@ static void test_precedence(void **state)
     assert_int_equal(unsetenv("ZOCKET_FRAGMENTS"), 0);
     assert_int_equal(unsetenv("ZOCKET_HOST"), 0);
     assert_int_equal(unsetenv("ZOCKET_PORT"), 0);
+}
+
+static void test_proxies(void **state)
+{
+    struct started s;
+    (void)state;
+    assert_int_equal(SERVE(&s, none, "x", "--port", "0"), 0);
+    assert_string_equal(s.proxies, "none");
+    assert_int_equal(s.by, ZKT_FORWARDED_BY_NOTHING);
+    assert_int_equal(SERVE(&s, none, "x", "--port", "0", "--trusted-proxies",
+                           "unix, ::1", "--forwarded-by", "x-forwarded-for"),
+                     0);
+    assert_string_equal(s.proxies, "unix, ::1");
+    assert_int_equal(s.by, ZKT_FORWARDED_BY_X_FORWARDED_FOR);
+    assert_int_equal(setenv("ZOCKET_TRUSTED_PROXIES", "10.0.0.0/8", 1), 0);
+    assert_int_equal(SERVE(&s, none, "x", "--port", "0"), 1);
+    assert_int_equal(setenv("ZOCKET_FORWARDED_BY", "forwarded", 1), 0);
+    assert_int_equal(SERVE(&s, none, "x", "--port", "0"), 0);
+    assert_string_equal(s.proxies, "10.0.0.0/8");
+    assert_int_equal(s.by, ZKT_FORWARDED_BY_FORWARDED);
+    assert_int_equal(
+        SERVE(&s, none, "x", "--port", "0", "--forwarded-by", "header"), 2);
+    assert_int_equal(s.count, 0);
+    assert_int_equal(unsetenv("ZOCKET_TRUSTED_PROXIES"), 0);
+    assert_int_equal(unsetenv("ZOCKET_FORWARDED_BY"), 0);
 }
 
 static void test_threads(void **state)
@@ -458,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_precedence),
+        cmocka_unit_test(test_proxies),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_logs),

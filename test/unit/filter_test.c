@@ -307,26 +307,265 @@ static void test_preflights(void **state)
     zkt_server_free(server);
 }
 
+/* ---- proxies ---- */
+
+/* Begins a server with proxies, whose log is read and whose addresses have few
+ * connections. */
+static struct zkt_server *new_proxied(const char *proxies,
+                                      enum zkt_forwarded_by by)
+{
+    const struct zkt_serve_options options = {
+        .log = on_log,
+        .trusted_proxies = proxies,
+        .forwarded_by = by,
+        .limits = { .per_address = 2 },
+    };
+    struct zkt_server *server = NULL;
+    assert_int_equal(
+        zkt_server_new(slow_app(&slow_handlers), &options, &server), ZKT_OK);
+    return server;
+}
+
+static void add_address(const struct zkt_client_info *info, void *user)
+{
+    char *to = user;
+    strcat(to, " ");
+    strncat(to, info->address.data, info->address.len);
+}
+
+/* Returns the addresses of the clients that are connected, each behind a
+ * blank, without an order. */
+static const char *addresses_of(struct zkt_server *server)
+{
+    static char text[512];
+    text[0] = '\0';
+    assert_int_equal(zkt_server_connections(server, add_address, NULL, text),
+                     ZKT_OK);
+    zkt_server_tick(server);
+    return text;
+}
+
+#define FROM(address) "X-Forwarded-For: " address "\r\n"
+
+static void test_proxies(void **state)
+{
+    static const struct {
+        const char *who, *proxies;
+        unsigned listener;
+        enum zkt_forwarded_by by;
+        const char *request, *status, *address;
+    } table[] = {
+        /* The peer is 192.0.2.7, and of Unix sockets nobody. */
+        { "a client of a proxy", "192.0.2.7", 0,
+          ZKT_FORWARDED_BY_X_FORWARDED_FOR, FROM("127.0.0.1, 203.0.113.9"),
+          "101", " 203.0.113.9" },
+        { "a client that calls itself one", "192.0.2.8", 0,
+          ZKT_FORWARDED_BY_X_FORWARDED_FOR, FROM("203.0.113.9"), "101",
+          " 192.0.2.7" },
+        { "the proxy itself", "192.0.2.0/24", 0,
+          ZKT_FORWARDED_BY_X_FORWARDED_FOR, "", "101", " 192.0.2.7" },
+        { "a field that is not the chosen one", "192.0.2.7", 0,
+          ZKT_FORWARDED_BY_FORWARDED, FROM("203.0.113.9"), "101",
+          " 192.0.2.7" },
+        { "the chosen one", "192.0.2.7", 0, ZKT_FORWARDED_BY_FORWARDED,
+          "Forwarded: for=\"[2001:db8::9]\"\r\n", "101", " 2001:db8::9" },
+        { "a Unix socket", "unix", ZKT_LISTENER_UNIX,
+          ZKT_FORWARDED_BY_X_FORWARDED_FOR, FROM("203.0.113.9"), "101",
+          " 203.0.113.9" },
+        { "a Unix socket that is not named", "192.0.2.7", ZKT_LISTENER_UNIX,
+          ZKT_FORWARDED_BY_X_FORWARDED_FOR, FROM("203.0.113.9"), "101",
+          " 192.0.2.7" },
+        { "an address, where Unix sockets are named", "unix", 0,
+          ZKT_FORWARDED_BY_X_FORWARDED_FOR, FROM("203.0.113.9"), "101",
+          " 192.0.2.7" },
+        { "fields by the PROXY protocol are the client's", "192.0.2.7", 0,
+          ZKT_FORWARDED_BY_PROXY_PROTOCOL, FROM("203.0.113.9"), "101",
+          " 192.0.2.7" },
+        { "a page of the host that the proxy tells", "192.0.2.7", 0,
+          ZKT_FORWARDED_BY_X_FORWARDED_FOR,
+          "X-Forwarded-Host: rooms.org\r\nOrigin: https://rooms.org\r\n", "101",
+          " 192.0.2.7" },
+        { "a page of the host between the proxy and us", "192.0.2.7", 0,
+          ZKT_FORWARDED_BY_X_FORWARDED_FOR,
+          "X-Forwarded-Host: rooms.org\r\nOrigin: https://a.org\r\n", "403",
+          "" },
+        { "a page without TLS, where the proxy has it", "192.0.2.7", 0,
+          ZKT_FORWARDED_BY_X_FORWARDED_FOR,
+          "X-Forwarded-Proto: https\r\nOrigin: http://a.org\r\n", "403", "" },
+        { "the public name, by loopback", "192.0.2.7", ZKT_LISTENER_LOOPBACK,
+          ZKT_FORWARDED_BY_X_FORWARDED_FOR, FROM("203.0.113.9"), "101",
+          " 203.0.113.9" },
+        { "the public name, by loopback and no proxy", "192.0.2.8",
+          ZKT_LISTENER_LOOPBACK, ZKT_FORWARDED_BY_X_FORWARDED_FOR, "", "421",
+          "" },
+        { "a page of a client's own machine, by loopback", "192.0.2.7",
+          ZKT_LISTENER_LOOPBACK, ZKT_FORWARDED_BY_X_FORWARDED_FOR,
+          "Origin: http://localhost:5173\r\n", "403", "" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct zkt_server *server = new_proxied(table[i].proxies, table[i].by);
+        struct wire w;
+        char text[1024];
+        snprintf(text, sizeof(text), OPEN("/") "Host: a.org\r\n%s\r\n",
+                 table[i].request);
+        const char *answer = send_request(server, &w, table[i].listener, text);
+        if (strncmp(answer + 9, table[i].status, 3) != 0 ||
+            strcmp(addresses_of(server), table[i].address) != 0) {
+            fail_msg("%s: '%s' %s", table[i].who, addresses_of(server), answer);
+        }
+        close_wire(&w);
+        zkt_server_free(server);
+    }
+}
+
+/* The limit of an address is for each client of a proxy, for as long as it is
+ * connected, and not for the proxy. */
+static void test_clients_count(void **state)
+{
+    static const char *const clients[] = {
+        OPEN("/") "Host: a.org\r\n" FROM("203.0.113.9") "\r\n",
+        OPEN("/") "Host: a.org\r\n" FROM("203.0.113.10") "\r\n",
+    };
+    struct zkt_server *server = new_proxied("192.0.2.7",
+                                            ZKT_FORWARDED_BY_X_FORWARDED_FOR);
+    struct wire w[6], idle[4], plain;
+    struct zkt_server_stats stats;
+    (void)state;
+    for (size_t i = 0; i < 4; i++) { /* that have said nothing */
+        (void)send_request(server, &idle[i], 0, "");
+        assert_int_equal(zkt_endpoint_fate(idle[i].e), ZKT_FATE_OPEN);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        const char *answer = send_request(server, &w[i], 0, clients[i % 2]);
+        assert_non_null(strstr(answer, i < 4 ? " 101 " : " 503 "));
+    }
+    zkt_server_stats(server, &stats);
+    assert_int_equal(stats.limit_hits.per_address, 2);
+    close_wire(&w[4]);
+    close_wire(&w[5]);
+    close_wire(&w[0]);
+    zkt_server_tick(server);
+    assert_non_null(
+        strstr(send_request(server, &w[0], 0, clients[0]), " 101 "));
+    /* Requests on a connection of the proxy are of many clients. */
+    for (int i = 0; i < 4; i++) {
+        assert_non_null(
+            strstr(send_request(server, &plain, 0,
+                                "GET /healthz HTTP/1.1\r\nHost: a.org\r\n" FROM(
+                                    "203.0.113.9") "\r\n"),
+                   " 200 "));
+        close_wire(&plain);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        close_wire(&w[i]);
+        close_wire(&idle[i]);
+    }
+    zkt_server_free(server);
+}
+
+/* Each request of a connection has the address of its own client. */
+static void test_requests_of_several_clients(void **state)
+{
+    static const struct {
+        const char *fields, *line;
+    } table[] = {
+        { FROM("203.0.113.9"), "a request of 203.0.113.9 for " },
+        { FROM("2001:db8::1"), "a request of 2001:db8::1 for " },
+        { "", "a request of 192.0.2.7 for " },
+        { FROM("_hidden"), "a request of 192.0.2.7 for " },
+        { FROM("203.0.113.10"), "a request of 203.0.113.10 for " },
+    };
+    const struct zkt_serve_options options = {
+        .log = on_log,
+        .trusted_proxies = "192.0.2.7",
+        .forwarded_by = ZKT_FORWARDED_BY_X_FORWARDED_FOR,
+        .server_names = "b.org",
+    };
+    struct zkt_server *server = NULL;
+    (void)state;
+    assert_int_equal(
+        zkt_server_new(slow_app(&slow_handlers), &options, &server), ZKT_OK);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct wire w;
+        char text[1024];
+        int len = 0;
+        for (size_t k = 0; k <= i; k++) { /* only the last is refused */
+            len += snprintf(text + len, sizeof(text) - (size_t)len,
+                            "GET /healthz%s HTTP/1.1\r\nHost: a.org\r\n%s\r\n",
+                            k < i ? "" : "/none", table[k].fields);
+        }
+        (void)send_request(server, &w, 0, text);
+        assert_int_equal(strncmp(logged, table[i].line, strlen(table[i].line)),
+                         0);
+        close_wire(&w);
+    }
+    zkt_server_free(server);
+}
+
+static void test_contradictions(void **state)
+{
+    static const struct {
+        const char *proxies;
+        unsigned by;
+        const char *said; /* NULL: nothing is wrong */
+    } table[] = {
+        { NULL, ZKT_FORWARDED_BY_NOTHING, NULL },
+        { "", ZKT_FORWARDED_BY_NOTHING, NULL },
+        { "unix", ZKT_FORWARDED_BY_FORWARDED, NULL },
+        { "10.0.0.0/8", ZKT_FORWARDED_BY_NOTHING,
+          "trusted_proxies without forwarded_by: say how they tell their "
+          "clients" },
+        { NULL, ZKT_FORWARDED_BY_FORWARDED,
+          "forwarded_by without trusted_proxies: say which peers are "
+          "proxies" },
+        { " , ", ZKT_FORWARDED_BY_PROXY_PROTOCOL,
+          "forwarded_by without trusted_proxies: say which peers are "
+          "proxies" },
+        { "10.0.0.1/8", ZKT_FORWARDED_BY_FORWARDED,
+          "trusted_proxies: '10.0.0.1/8' is no address and no network" },
+        { "unix", 4, "forwarded_by is none of its values" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        const struct zkt_serve_options options = {
+            .log = on_log,
+            .trusted_proxies = table[i].proxies,
+            .forwarded_by = (enum zkt_forwarded_by)table[i].by,
+        };
+        struct zkt_server *server = NULL;
+        logged[0] = '\0';
+        assert_int_equal(
+            zkt_server_new(slow_app(&slow_handlers), &options, &server),
+            table[i].said == NULL ? ZKT_OK : ZKT_BAD_OPTION);
+        assert_string_equal(logged, table[i].said != NULL ? table[i].said : "");
+        zkt_server_free(server);
+    }
+}
+
 /* A connection without memory for its refusal ends. */
 static void test_no_memory(void **state)
 {
     (void)state;
     for (long fail_at = 1;; fail_at++) {
-        static const char text[] = FETCH
-            "Host: a.org\r\nOrigin: https://evil.com\r\n\r\n";
+        static const char text[] =
+            OPEN("/") "Host: a.org\r\nOrigin: https://evil.com\r\n" FROM(
+                "203.0.113.9") "\r\n";
         struct failing_alloc memory;
         struct zkt_server *server = NULL;
         struct wire w = { .e = NULL };
-        failing_alloc_init(&memory, 0);
+        failing_alloc_init(&memory, fail_at);
         const struct zkt_serve_options options = {
             .allocator = &memory.allocator,
+            .trusted_proxies = "192.0.2.7",
+            .forwarded_by = ZKT_FORWARDED_BY_X_FORWARDED_FOR,
         };
-        assert_int_equal(
-            zkt_server_new(slow_app(&slow_handlers), &options, &server),
-            ZKT_OK);
-        const long before = memory.calls;
-        memory.fail_at = before + fail_at;
-        w.e = zkt__server_accept(server, "192.0.2.7");
+        const enum zkt_status status = zkt_server_new(slow_app(&slow_handlers),
+                                                      &options, &server);
+        assert_true(status == ZKT_OK || status == ZKT_NO_MEMORY);
+        if (status == ZKT_OK) {
+            w.e = zkt__server_accept(server, "192.0.2.7");
+        }
         if (w.e != NULL) {
             feed(&w, text, sizeof(text) - 1, sizeof(text), true);
             assert_true(zkt_endpoint_fate(w.e) != ZKT_FATE_OPEN);
@@ -344,8 +583,14 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_who_is_let_in), cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_cors),          cmocka_unit_test(test_preflights),
+        cmocka_unit_test(test_who_is_let_in),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_cors),
+        cmocka_unit_test(test_preflights),
+        cmocka_unit_test(test_proxies),
+        cmocka_unit_test(test_clients_count),
+        cmocka_unit_test(test_requests_of_several_clients),
+        cmocka_unit_test(test_contradictions),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

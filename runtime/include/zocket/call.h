@@ -177,8 +177,9 @@ void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
  * the result.
  */
 
-/** Returns the numeric address of the peer; "" without a connection, and for
- * connections of a Unix socket. */
+/** Returns the numeric address of the client, as its socket or a trusted proxy
+ * tells it (server.h); "" without a connection, and for connections of a Unix
+ * socket without such a proxy. */
 struct zkt_str zkt_remote_address(const struct zkt_call *call);
 
 /**

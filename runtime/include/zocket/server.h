@@ -53,6 +53,18 @@ struct uv_loop_s; /* libuv's uv_loop_t */
 /** The largest number of threads of a server. */
 #define ZKT_THREADS_MAX 64
 
+/* How trusted proxies tell whom they speak for. Others of these are ignored: a
+ * proxy that sets one passes the others on as a client has sent them. */
+enum zkt_forwarded_by {
+    ZKT_FORWARDED_BY_NOTHING,
+    /* X-Forwarded-For, with X-Forwarded-Host and X-Forwarded-Proto. */
+    ZKT_FORWARDED_BY_X_FORWARDED_FOR,
+    /* Forwarded (RFC 7239). */
+    ZKT_FORWARDED_BY_FORWARDED,
+    /* The PROXY protocol, version 2, on listeners "proxy:…". */
+    ZKT_FORWARDED_BY_PROXY_PROTOCOL
+};
+
 /**
  * The options of a server; all zero is a good set. The struct is copied. The
  * strings in it are borrowed until the server is freed, and so is the
@@ -118,6 +130,12 @@ struct zkt_serve_options {
      * answered with 421. NULL: on a listener of loopback, the names and
      * addresses of loopback; else all. */
     const char *server_names;
+    /* The proxies in front of the server, separated by commas: "127.0.0.1",
+     * "10.0.0.0/8", "fd00::/8", "unix" for whoever connects to a Unix socket.
+     * The address of a client is the one that they tell, in forwarded_by, which
+     * has to be set as well. NULL: none. */
+    const char *trusted_proxies;
+    enum zkt_forwarded_by forwarded_by;
     /* True: the server counts and measures calls, by actor and method. */
     bool metrics;
     /* Leave out the routes GET /healthz and GET /readyz, by which load
@@ -146,13 +164,14 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
  * Runs zkt_serve as the main of a program. @options are the defaults, the
  * environment changes them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_LISTEN with blanks
  * between the listeners, ZOCKET_SOCKET_MODE, ZOCKET_THREADS,
- * ZOCKET_ALLOW_ORIGINS, ZOCKET_SERVER_NAMES, ZOCKET_HEALTHZ and ZOCKET_READYZ,
- * on or off, ZOCKET_LOG_FORMAT, ZOCKET_LOG_LEVEL, and a variable for each
- * limit: ZOCKET_MESSAGE_BYTES, …), and the arguments change both: `--port N`,
+ * ZOCKET_ALLOW_ORIGINS, ZOCKET_SERVER_NAMES, ZOCKET_TRUSTED_PROXIES,
+ * ZOCKET_FORWARDED_BY, ZOCKET_HEALTHZ and ZOCKET_READYZ, on or off,
+ * ZOCKET_LOG_FORMAT, ZOCKET_LOG_LEVEL, and a variable for each limit:
+ * ZOCKET_MESSAGE_BYTES, …), and the arguments change both: `--port N`,
  * `--host ADDRESS`, `--listen WHERE` once or more often, `--socket-mode MODE`,
  * `--threads N`, `--allow-origins LIST`, `--server-names LIST`,
- * `--healthz on|off`, `--readyz on|off`, `--log-format FORMAT`,
- * `--log-level LEVEL`,
+ * `--trusted-proxies LIST`, `--forwarded-by WORD`, `--healthz on|off`,
+ * `--readyz on|off`, `--log-format FORMAT`, `--log-level LEVEL`,
  * `--message-bytes N`, …. Listeners of the environment or the arguments replace
  * earlier ones; so do a host or a port, which exclude listeners beside them. A
  * process that systemd has passed sockets (LISTEN_PID, LISTEN_FDS) listens on
