@@ -15,19 +15,17 @@ struct zkt_buffer *zkt__buffer_take(const struct zkt_allocator *a, void *block,
 {
     struct zkt_buffer *buffer = block;
     buffer->allocator = a;
+    atomic_init(&buffer->compressed, NULL);
     atomic_init(&buffer->refs, 1);
     buffer->len = len;
     return buffer;
 }
 
-void zkt__buffer_unref(struct zkt_buffer *buffer)
+void zkt__buffer_free(struct zkt_buffer *buffer)
 {
-    if (buffer == NULL) {
-        return;
+    struct zkt_buffer *compressed = zkt__buffer_compressed(buffer);
+    if (compressed != buffer) {
+        zkt__buffer_unref(compressed);
     }
-    /* The last release must observe all earlier ones (acquire). */
-    if (atomic_fetch_sub_explicit(&buffer->refs, 1, memory_order_acq_rel) ==
-        1) {
-        zkt__release(buffer->allocator, buffer);
-    }
+    zkt__release(buffer->allocator, buffer);
 }

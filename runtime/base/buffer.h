@@ -17,6 +17,9 @@
 
 struct zkt_buffer {
     const struct zkt_allocator *allocator;
+    /* The compressed form, with a reference; or the buffer itself, which is
+     * sent as it is; NULL: nobody has asked for it. */
+    _Atomic(struct zkt_buffer *) compressed;
     _Atomic(uint32_t) refs;
     uint32_t len; /* bytes in use */
     uint8_t data[];
@@ -36,7 +39,24 @@ static inline struct zkt_buffer *zkt__buffer_ref(struct zkt_buffer *buffer)
     atomic_fetch_add_explicit(&buffer->refs, 1, memory_order_relaxed);
     return buffer;
 }
+/** Returns the form for those who take compressed bytes. */
+static inline struct zkt_buffer *zkt__buffer_compressed(
+    struct zkt_buffer *buffer)
+{
+    struct zkt_buffer *compressed = atomic_load_explicit(&buffer->compressed,
+                                                         memory_order_acquire);
+    return compressed != NULL ? compressed : buffer;
+}
+/** Frees a buffer without references. */
+void zkt__buffer_free(struct zkt_buffer *buffer);
 /** Takes NULL. */
-void zkt__buffer_unref(struct zkt_buffer *buffer);
+static inline void zkt__buffer_unref(struct zkt_buffer *buffer)
+{
+    /* The last release must observe all earlier ones (acquire). */
+    if (buffer != NULL && atomic_fetch_sub_explicit(
+                              &buffer->refs, 1, memory_order_acq_rel) == 1) {
+        zkt__buffer_free(buffer);
+    }
+}
 
 #endif

@@ -478,9 +478,11 @@ static bool send_request(struct zkt_client *client)
             .fields = { w.data + target, w.len - target },
             .offered = ZKT_WS_PROTOCOL_RFC6902,
         };
-        client->ws_setup = (struct zkt_ws_setup){ &ws_callbacks,
-                                                  client->allocator,
-                                                  &client->ws_limits };
+        client->ws_setup = (struct zkt_ws_setup){
+            .callbacks = &ws_callbacks,
+            .allocator = client->allocator,
+            .limits = &client->ws_limits,
+        };
         sent = zkt__ws_init_client(&client->ws, &client->ws_client,
                                    &client->ws_setup, client, &client->random,
                                    &opening);

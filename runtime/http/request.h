@@ -28,6 +28,7 @@
     X(WS_VERSION, "Sec-WebSocket-Version", ONE)                                \
     X(WS_KEY, "Sec-WebSocket-Key", ONE)                                        \
     X(WS_PROTOCOL, "Sec-WebSocket-Protocol", LIST)                             \
+    X(WS_EXTENSIONS, "Sec-WebSocket-Extensions", LIST)                         \
     X(ORIGIN, "Origin", ONE)                                                   \
     X(SEC_FETCH_SITE, "Sec-Fetch-Site", LIST)                                  \
     X(EXPECT, "Expect", LIST)                                                  \

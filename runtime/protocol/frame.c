@@ -95,3 +95,47 @@ struct zkt_str zkt__frame_text(const struct zkt_buffer *frame)
     return (struct zkt_str){ (const char *)frame->data + head,
                              frame->len - head };
 }
+
+/* Returns the compressed frame; NULL if it is no shorter, or without memory. */
+static struct zkt_buffer *compress(const struct zkt_buffer *frame,
+                                   struct zkt_deflate *deflate)
+{
+    const struct zkt_str text = zkt__frame_text(frame);
+    struct zkt_buffer *buffer = zkt__buffer_new(frame->allocator,
+                                                ZKT_FRAME_HEAD_MAX + text.len);
+    if (buffer == NULL) {
+        return NULL;
+    }
+    uint8_t *payload = buffer->data + ZKT_FRAME_HEAD_MAX;
+    const size_t len = zkt__deflate_message(deflate, text.data, text.len,
+                                            payload, text.len);
+    const size_t head = zkt__ws_frame_head(payload, len);
+    memmove(buffer->data, payload - head, head + len);
+    buffer->data[0] |= ZKT_WS_COMPRESSED;
+    buffer->len = (uint32_t)(head + len);
+    struct zkt_buffer *fitting = zkt__resize(frame->allocator, buffer,
+                                             sizeof(*buffer) + buffer->len);
+    buffer = fitting != NULL ? fitting : buffer;
+    if (len == 0) {
+        zkt__buffer_unref(buffer);
+        return NULL;
+    }
+    return buffer;
+}
+
+bool zkt__frame_deflate(struct zkt_buffer *frame, struct zkt_deflate *deflate)
+{
+    struct zkt_buffer *none = NULL;
+    if (frame->len < ZKT_DEFLATE_MIN ||
+        atomic_load_explicit(&frame->compressed, memory_order_relaxed) !=
+            NULL) {
+        return false;
+    }
+    struct zkt_buffer *compressed = compress(frame, deflate);
+    const bool kept = atomic_compare_exchange_strong(
+        &frame->compressed, &none, compressed != NULL ? compressed : frame);
+    if (!kept) {
+        zkt__buffer_unref(compressed);
+    }
+    return kept && compressed != NULL;
+}

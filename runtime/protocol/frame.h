@@ -11,6 +11,7 @@
 #define ZKT_PROTOCOL_FRAME_H
 
 #include "base/buffer.h"
+#include "websocket/deflate.h"
 #include "json/json.h"
 
 /* Room in front of a message: for the longest header of a server's frame, and
@@ -49,6 +50,13 @@ const uint8_t *zkt__frame_close(struct zkt_writer *w, size_t *len);
  * over the memory of @w.
  */
 struct zkt_buffer *zkt__frame_share(struct zkt_writer *w);
+
+/**
+ * Makes the compressed form of a frame, unless it is short, or there is one, or
+ * it would be no shorter: zkt__buffer_compressed. Returns true if it made one.
+ * Two threads may do so at once; one form is kept.
+ */
+bool zkt__frame_deflate(struct zkt_buffer *frame, struct zkt_deflate *deflate);
 
 /** Returns the message in a frame that zkt__frame_share has made. */
 struct zkt_str zkt__frame_text(const struct zkt_buffer *frame);

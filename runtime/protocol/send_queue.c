@@ -124,6 +124,7 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
 static void put(struct zkt_send_queue *q, struct zkt_queued *at,
                 struct zkt_buffer *frame)
 {
+    frame = q->compressed ? zkt__buffer_compressed(frame) : frame;
     *at = (struct zkt_queued){ .of.buffer = zkt__buffer_ref(frame),
                                .len = frame->len,
                                .exempt = true };

@@ -37,6 +37,7 @@ struct zkt_send_queue {
     uint32_t first, count, capacity; /* items[first … first + count) */
     uint32_t tail_capacity; /* of the last item's buffer if more may be added */
     uint32_t placeholders;  /* among the items */
+    bool compressed;        /* catch-ups are queued in their compressed forms */
     size_t bytes;           /* of all slices */
     size_t exempt;          /* of the exempt slices */
 };

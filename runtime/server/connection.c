@@ -145,7 +145,9 @@ static void on_accept(struct zkt_session *session,
                       const struct zkt_ws_request *request,
                       struct zkt_str protocol)
 {
-    zkt__ws_accept(&from_session(session)->ws, request, protocol);
+    struct zkt_connection *c = from_session(session);
+    zkt__ws_accept(&c->ws, request, protocol);
+    session->queue.compressed = c->ws.deflates;
 }
 
 static void on_refuse(struct zkt_session *session, int status,

@@ -185,6 +185,15 @@ static bool init_proxies(struct zkt_server *server)
     return server->proxies != NULL;
 }
 
+/* Returns false if there is no memory. */
+static bool init_deflate(struct zkt_server *server)
+{
+    if (server->options.deflate) {
+        server->host.deflate = zkt__deflate_new(server->allocator);
+    }
+    return !server->options.deflate || server->host.deflate != NULL;
+}
+
 /* Initialises the host, its sessions and its instances. Returns false if there
  * is no memory. */
 static bool init_host(struct zkt_server *server, struct zkt_app app)
@@ -212,6 +221,7 @@ static bool init_host(struct zkt_server *server, struct zkt_app app)
     zkt__asks_init(&server->asks, server->self);
     return zkt__host_init(host, app, server->allocator, &server->limits,
                           &server->core) &&
+           init_deflate(server) &&
            zkt__instances_init(&server->instances, host) &&
            zkt__outside_init(&server->outside, host) && init_metrics(server) &&
            init_proxies(server);
@@ -225,6 +235,7 @@ static void finish_host(struct zkt_server *server)
     zkt__sessions_finish(&server->sessions, server->allocator);
     zkt__host_finish(&server->host);
     zkt__metrics_free(server->host.metrics, server->allocator);
+    zkt__deflate_free(server->host.deflate);
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -244,6 +255,11 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
     if (!zkt__filter_check_options(options)) {
         return ZKT_BAD_OPTION;
     }
+    if (options->deflate && !zkt__deflate_is_built()) {
+        zkt__server_log_early(options,
+                              "deflate: the library was built without zlib");
+        return ZKT_BAD_OPTION;
+    }
     if (!init_random(server, options->random_seed)) {
         zkt__server_log_early(options, "the system gives no random bytes");
         return ZKT_SYSTEM;
@@ -256,8 +272,6 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         .fragments = (size_t)server->limits.fragments,
         .body = (size_t)server->limits.body_bytes,
     };
-    server->ws = (struct zkt_ws_setup){ &zkt__connection_ws_callbacks,
-                                        server->allocator, &server->ws_limits };
     zkt__list_init(&server->core.dirty);
     zkt__list_init(&server->connections);
     zkt__list_init(&server->ending);
@@ -273,6 +287,12 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         zkt__server_log_early(options, "out of memory");
         return ZKT_NO_MEMORY;
     }
+    server->ws = (struct zkt_ws_setup){
+        .callbacks = &zkt__connection_ws_callbacks,
+        .allocator = server->allocator,
+        .limits = &server->ws_limits,
+        .deflate = server->host.deflate,
+    };
     return ZKT_OK;
 }
 

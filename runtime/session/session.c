@@ -3,6 +3,7 @@
 
 #include "session/asks.h"
 #include "session/broadcasts.h"
+#include "session/compression.h"
 #include "session/contact.h"
 #include "session/data.h"
 #include "session/streams.h"
@@ -58,6 +59,9 @@ void zkt__session_send_shared(struct zkt_host *host,
                               struct zkt_buffer *frame)
 {
     if (session->open) {
+        if (session->queue.compressed) {
+            frame = zkt__session_compress(host, frame);
+        }
         zkt__host_spend(host, ZKT_COST_FRAME);
         note_queued(host, session,
                     zkt__queue_shared(&session->queue, host->allocator, frame));
@@ -65,9 +69,11 @@ void zkt__session_send_shared(struct zkt_host *host,
 }
 
 void zkt__session_send_copy(struct zkt_host *host, struct zkt_session *session,
-                            const struct zkt_buffer *frame)
+                            struct zkt_buffer *frame)
 {
-    if (session->open) {
+    if (zkt__session_compresses(session, frame->len)) {
+        zkt__session_send_shared(host, session, frame);
+    } else if (session->open) {
         zkt__host_spend(host, ZKT_COST_FRAME + frame->len);
         note_queued(host, session,
                     zkt__queue_copy(&session->queue, host->allocator,
@@ -76,8 +82,8 @@ void zkt__session_send_copy(struct zkt_host *host, struct zkt_session *session,
     }
 }
 
-static void send_large(struct zkt_host *host, struct zkt_session *session,
-                       struct zkt_writer *w)
+static void send_as_buffer(struct zkt_host *host, struct zkt_session *session,
+                           struct zkt_writer *w)
 {
     struct zkt_buffer *frame = zkt__frame_share(w);
     if (frame == NULL) {
@@ -98,8 +104,9 @@ void zkt__session_send(struct zkt_host *host, struct zkt_session *session,
         host->sessions->events.failed(session);
         return;
     }
-    if (zkt__frame_is_large(w)) {
-        send_large(host, session, w);
+    if (zkt__frame_is_large(w) ||
+        zkt__session_compresses(session, zkt__frame_payload(w))) {
+        send_as_buffer(host, session, w);
         return;
     }
     size_t len;
@@ -126,6 +133,9 @@ bool zkt__session_queue_catch_up(struct zkt_host *host,
 {
     struct zkt_send_queue *queue = &session->queue;
     const size_t before = queue->exempt;
+    if (queue->compressed) {
+        zkt__session_compress_catch_up(host, catch_up);
+    }
     const bool good = replaces_placeholder
                           ? zkt__queue_fill(queue, host->allocator, catch_up)
                           : zkt__queue_catch_up(queue, host->allocator,

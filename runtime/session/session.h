@@ -174,9 +174,9 @@ static inline bool zkt__session_awaits_snapshot(struct zkt_session *session)
 /** Queues the frame in @w. */
 void zkt__session_send(struct zkt_host *host, struct zkt_session *session,
                        struct zkt_writer *w);
-/** Queues a copy of a frame. */
+/** Queues a copy of a frame, or a reference if it is compressed. */
 void zkt__session_send_copy(struct zkt_host *host, struct zkt_session *session,
-                            const struct zkt_buffer *frame);
+                            struct zkt_buffer *frame);
 /** Queues a reference to a frame. */
 void zkt__session_send_shared(struct zkt_host *host,
                               struct zkt_session *session,

@@ -61,6 +61,7 @@ struct zkt_host {
     uint32_t sharing; /* shards whose turns are taken */
     const struct zkt_allocator *allocator;
     const struct zkt_limits *limits;
+    struct zkt_deflate *deflate; /* NULL: nothing is compressed */
     const struct zkt_core *clock;
     struct zkt_store store;
     struct zkt_pattern_cache patterns;

@@ -15,6 +15,7 @@ enum {
     OPCODE_TEXT = 1,
     OPCODE_BINARY = 2,
     OPCODE_PING = 9,
+    OPCODES = 15,
     FIN = 0x80,
     MASKED = 0x80,
     GATHER_MIN = 1024
@@ -51,6 +52,36 @@ void zkt__ws_end(struct zkt_ws *ws, unsigned code, const char *reason)
     ws->state = ZKT_WS_CLOSED;
     ws->paused = false;
     zkt__ws_notify_close(ws, code, reason);
+}
+
+void zkt__ws_fail(struct zkt_ws *ws, unsigned code, const char *reason)
+{
+    if (ws->state == ZKT_WS_OPEN) {
+        zkt__ws_control(ws, ZKT_WS_CLOSE_FRAME, code);
+    }
+    zkt__ws_end(ws, code, reason);
+}
+
+unsigned zkt__ws_inflate(struct zkt_ws *ws, bool text, const uint8_t *bytes,
+                         size_t len)
+{
+    struct zkt_inflated_message message;
+    const enum zkt_inflated result = zkt__inflate_message(
+        ws->setup->deflate, bytes, len, ws->setup->limits->message, &message);
+    if (result == ZKT_INFLATE_TOO_LONG) {
+        zkt__ws_notify_limit(ws, ZKT_WS_LIMIT_MESSAGE);
+        return 1009;
+    }
+    if (result != ZKT_INFLATED) {
+        return result == ZKT_INFLATE_NO_MEMORY ? 1011 : 1007;
+    }
+    const bool valid = !text || zkt__utf8_valid(message.bytes, message.len);
+    if (valid) {
+        ws->setup->callbacks->on_message(ws->user, !text, message.bytes,
+                                         message.len);
+    }
+    zkt__release(ws->setup->allocator, message.bytes);
+    return valid ? 0 : 1007;
 }
 
 /* ---- gathering ---- */
@@ -107,6 +138,23 @@ enum {
     HEAD_WSLAY = -1 /* not a frame for the fast path */
 };
 
+/* The bit of a first byte that says that its message is compressed; 0 if none
+ * may be. */
+static uint8_t compressed_bit(const struct zkt_ws *ws)
+{
+    return ws->deflates ? ZKT_WS_COMPRESSED : 0;
+}
+
+static bool is_compressed(uint8_t first)
+{
+    return (first & ZKT_WS_COMPRESSED) != 0;
+}
+
+static bool is_text(uint8_t first)
+{
+    return (first & OPCODES) == OPCODE_TEXT;
+}
+
 /*
  * Returns the length of the header at @at, and the payload's in *@payload. The
  * fast path takes final, unfragmented data frames, masked as the role requires,
@@ -120,7 +168,8 @@ static int read_head(const struct zkt_ws *ws, const uint8_t *at, size_t len,
     if (len < 2) {
         return HEAD_INCOMPLETE;
     }
-    if ((at[0] != (FIN | OPCODE_TEXT) && at[0] != (FIN | OPCODE_BINARY)) ||
+    const uint8_t first = at[0] & (uint8_t)~compressed_bit(ws);
+    if ((first != (FIN | OPCODE_TEXT) && first != (FIN | OPCODE_BINARY)) ||
         ((at[1] & MASKED) != 0) != masked) {
         return HEAD_WSLAY;
     }
@@ -181,15 +230,31 @@ static void hand_to_wslay(struct zkt_ws *ws, size_t head)
     zkt__release(ws->setup->allocator, gathered);
 }
 
+/* Decompresses a message, and delivers it or ends the WebSocket. */
+static void deliver_compressed(struct zkt_ws *ws, bool text,
+                               const uint8_t *bytes, size_t len)
+{
+    const unsigned code = zkt__ws_inflate(ws, text, bytes, len);
+    if (code != 0) {
+        zkt__ws_fail(ws, code,
+                     code == 1011 ? "out of memory" : "no such message");
+    }
+}
+
 static void deliver_gathered(struct zkt_ws *ws, size_t head)
 {
     struct zkt_ws_gathered *gathered = zkt__ws_take_gathered(ws);
     uint8_t *bytes = gathered->bytes;
     const size_t len = gathered->have - head;
+    const uint8_t first = bytes[0];
     memset(bytes + gathered->have, 0, ZKT_PADDING);
-    const bool binary = bytes[0] == (FIN | OPCODE_BINARY);
     ws->completed++;
-    ws->setup->callbacks->on_message(ws->user, binary, bytes + head, len);
+    if (is_compressed(first)) {
+        deliver_compressed(ws, is_text(first), bytes + head, len);
+    } else {
+        ws->setup->callbacks->on_message(ws->user, !is_text(first),
+                                         bytes + head, len);
+    }
     zkt__release(ws->setup->allocator, gathered);
 }
 
@@ -212,6 +277,7 @@ static size_t gather_more(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
         zkt__ws_mask(added, added, taken, mask_of(gathered->bytes, head),
                      before - head);
     }
+    /* Compressed text is checked when it is whole. */
     const bool text = gathered->bytes[0] == (FIN | OPCODE_TEXT);
     const bool whole = gathered->have == ws->want;
     if (text && (!zkt__utf8_feed(&gathered->utf8, added, taken) ||
@@ -236,7 +302,7 @@ static bool whole_is_valid(bool text, bool ascii, const uint8_t *data,
 static bool take_whole(struct zkt_ws *ws, const uint8_t *frame, size_t head,
                        size_t len)
 {
-    const bool text = frame[0] == (FIN | OPCODE_TEXT);
+    const bool text = is_text(frame[0]);
     uint8_t *memory = ws->setup->callbacks->memory(ws->user, len);
     if (memory == NULL) {
         zkt__ws_close(ws, 1011, "out of memory");
@@ -248,6 +314,11 @@ static bool take_whole(struct zkt_ws *ws, const uint8_t *frame, size_t head,
                              0);
     } else if (len > 0) {
         memcpy(memory, frame + head, len);
+    }
+    if (is_compressed(frame[0])) {
+        ws->completed++;
+        deliver_compressed(ws, text, memory, len);
+        return true;
     }
     if (!whole_is_valid(text, ascii, memory, len)) {
         return false;

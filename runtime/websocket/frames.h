@@ -27,6 +27,13 @@ struct zkt_ws_gathered {
 /** Appends to the gathered bytes. Returns false if there is no memory. */
 bool zkt__ws_gather(struct zkt_ws *ws, const uint8_t *bytes, size_t len);
 
+/**
+ * Decompresses a message. Returns 0, and delivers it; or returns the close code
+ * of its violation, or 1011 without memory.
+ */
+unsigned zkt__ws_inflate(struct zkt_ws *ws, bool text, const uint8_t *bytes,
+                         size_t len);
+
 /** Returns the number of gathered bytes. */
 static inline size_t zkt__ws_have(const struct zkt_ws *ws)
 {
@@ -43,6 +50,8 @@ void zkt__ws_drop_gathered(struct zkt_ws *ws);
 /** Ends the WebSocket: sets CLOSED, and calls on_close if it was not called
  * before. */
 void zkt__ws_end(struct zkt_ws *ws, unsigned code, const char *reason);
+/** Sends a close frame with @code, and ends the WebSocket. */
+void zkt__ws_fail(struct zkt_ws *ws, unsigned code, const char *reason);
 /** Calls on_limit, if it is set. */
 void zkt__ws_notify_limit(struct zkt_ws *ws, enum zkt_ws_limit limit);
 /** Calls on_close, once. */

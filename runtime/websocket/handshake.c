@@ -34,7 +34,7 @@ void zkt__ws_accept_key(const char *key, char accept[ZKT_WS_ACCEPT_LEN + 1])
 /* ---- client ---- */
 
 struct response {
-    bool upgrade, connection, accept, twice, extensions;
+    bool upgrade, connection, accept, twice, extensions, deflates;
     struct zkt_str protocol;
 };
 
@@ -51,6 +51,8 @@ static void take_response_field(const struct zkt_ws *ws, struct response *r,
         r->twice = r->twice || r->accept;
         r->accept = zkt_str_eq(value, zkt_cstr(expected));
     } else if (zkt__head_same(name, "Sec-WebSocket-Extensions")) {
+        r->deflates = ws->setup->deflate != NULL && !r->extensions &&
+                      zkt__deflate_is_accepted(value);
         r->extensions = true;
     } else if (zkt__head_same(name, "Sec-WebSocket-Protocol")) {
         r->twice = r->twice || r->protocol.data != NULL;
@@ -106,7 +108,7 @@ static const char *parse_response(const struct zkt_ws *ws, struct zkt_head *h,
         take_response_field(ws, r, name, value);
     }
     if (!r->upgrade || !r->connection || !r->accept || r->twice ||
-        r->extensions) {
+        (r->extensions && !r->deflates)) {
         return "the server's handshake is no answer to ours";
     }
     if (r->protocol.data != NULL &&
@@ -225,6 +227,7 @@ static void check_response(struct zkt_ws *ws, struct zkt_head *h)
         return;
     }
     ws->state = ZKT_WS_OPEN;
+    ws->deflates = r.deflates;
     if (ws->setup->callbacks->on_open != NULL) {
         ws->setup->callbacks->on_open(
             ws->user, r.protocol.data != NULL ? ws->client->offered : "");
@@ -237,6 +240,7 @@ bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
                          const struct zkt_ws_opening *opening)
 {
     const char *offered = opening->offered;
+    const bool deflates = setup->deflate != NULL;
     zkt__ws_init_server(ws, setup, user);
     ws->role = ZKT_WS_CLIENT;
     ws->client = client;
@@ -256,10 +260,13 @@ bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
         request, size,
         "GET %.*s HTTP/1.1\r\nHost: %.*s\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\n"
-        "Sec-WebSocket-Version: 13\r\n%s%s%s%.*s\r\n",
+        "Sec-WebSocket-Version: 13\r\n%s%s%s%s%s%s%.*s\r\n",
         ZKT_ARG(opening->target), ZKT_ARG(opening->host), client->key,
         offered[0] != '\0' ? "Sec-WebSocket-Protocol: " : "", offered,
-        offered[0] != '\0' ? "\r\n" : "", ZKT_ARG(opening->fields));
+        offered[0] != '\0' ? "\r\n" : "",
+        deflates ? "Sec-WebSocket-Extensions: " : "",
+        deflates ? zkt__deflate_offered : "", deflates ? "\r\n" : "",
+        ZKT_ARG(opening->fields));
     setup->callbacks->send(user, request, (size_t)len);
     zkt__release(setup->allocator, request);
     return true;

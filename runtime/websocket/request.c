@@ -11,7 +11,7 @@
 #include "websocket/handshake.h"
 
 enum {
-    REPLY_MAX = 256
+    REPLY_MAX = 512
 };
 
 static const char proceed[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -55,6 +55,12 @@ static bool take_offers(void *to, struct zkt_str line)
     return true;
 }
 
+static bool take_extensions(void *to, struct zkt_str line)
+{
+    zkt__deflate_read_offers(line, to);
+    return true;
+}
+
 /* Makes the checks of RFC 6455, section 4.2.1. Returns 0, or the status of the
  * refusal. */
 static int judge(const struct zkt_http_request *http,
@@ -87,6 +93,10 @@ static int judge(const struct zkt_http_request *http,
         .more_protocols = offers.more,
         .expects_continue = http->expects_continue,
     };
+    if (zkt__http_value(http, ZKT_HTTP_FIELD_WS_EXTENSIONS).data != NULL) {
+        zkt__http_each_line(http, ZKT_HTTP_FIELD_WS_EXTENSIONS, take_extensions,
+                            &out->deflate);
+    }
     return is_key(out->key) ? 0 : 400;
 }
 
@@ -117,6 +127,13 @@ static void send_acceptance(struct zkt_ws *ws, const struct zkt_ws_request *r,
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Accept: ";
     static const char selects[] = "\r\nSec-WebSocket-Protocol: ";
+    static const char deflates[] =
+        "\r\nSec-WebSocket-Extensions: permessage-deflate; "
+        "server_no_context_takeover; client_no_context_takeover";
+    static const char confirms_window[] =
+        "\r\nSec-WebSocket-Extensions: permessage-deflate; "
+        "server_no_context_takeover; client_no_context_takeover; "
+        "server_max_window_bits=15";
     char reply[REPLY_MAX];
     /* It must precede the response (RFC 9110, section 7.8). */
     if (r->expects_continue) {
@@ -131,6 +148,13 @@ static void send_acceptance(struct zkt_ws *ws, const struct zkt_ws_request *r,
         ws->setup->callbacks->send(ws->user, reply, len + sizeof(selects) - 1);
         ws->setup->callbacks->send(ws->user, protocol.data, protocol.len);
         len = 0;
+    }
+    if (ws->setup->deflate != NULL && r->deflate.accepted) {
+        const char *extension = r->deflate.window ? confirms_window : deflates;
+        const size_t size = strlen(extension);
+        memcpy(reply + len, extension, size);
+        len += size;
+        ws->deflates = true;
     }
     memcpy(reply + len, "\r\n\r\n", 4);
     ws->setup->callbacks->send(ws->user, reply, len + 4);

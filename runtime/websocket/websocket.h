@@ -23,6 +23,7 @@
 #include "base/random.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "websocket/deflate.h"
 #include "zocket/types.h"
 
 /* The subprotocols: with true inserts in patches, and without; protocol.md. */
@@ -53,6 +54,7 @@ struct zkt_ws_request {
     struct zkt_str host, origin; /* data NULL: absent */
     struct zkt_str fields;       /* for zkt__http_next_field */
     struct zkt_str protocols; /* of the first field that offers some, or "" */
+    struct zkt_deflate_offer deflate;
     struct zkt_str key;
     bool more_protocols; /* other fields offer some, too */
     bool expects_continue;
@@ -160,6 +162,7 @@ struct zkt_ws_setup {
     const struct zkt_ws_callbacks *callbacks;
     const struct zkt_allocator *allocator;
     const struct zkt_ws_limits *limits;
+    struct zkt_deflate *deflate; /* NULL: compression is not negotiated */
 };
 
 struct zkt_ws_gathered;
@@ -183,8 +186,9 @@ struct zkt_ws {
     };
     uint32_t completed; /* requests, messages, control frames between them */
     uint8_t role, state;
-    bool notified; /* on_close was called */
-    bool paused;   /* nothing is consumed until zkt__ws_resume */
+    bool notified : 1; /* on_close was called */
+    bool paused : 1;   /* nothing is consumed until zkt__ws_resume */
+    bool deflates : 1; /* both sides may send compressed messages */
 };
 
 /** Initialises the server role; does not allocate. Borrows @setup; @user is

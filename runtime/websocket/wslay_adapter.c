@@ -75,6 +75,13 @@ static int on_mask(wslay_event_context_ptr context, uint8_t *buffer, size_t len,
     return 0;
 }
 
+/* Ends the connection from a callback. */
+static void refuse(wslay_event_context_ptr context, uint16_t code)
+{
+    (void)wslay_event_queue_close(context, code, NULL, 0);
+    wslay_event_shutdown_read(context);
+}
+
 static void on_frame_start(wslay_event_context_ptr context,
                            const struct wslay_event_on_frame_recv_start_arg *a,
                            void *user)
@@ -95,9 +102,7 @@ static void on_frame_start(wslay_event_context_ptr context,
     adapter->size = continues ? adapter->size + len : len;
     adapter->fragmented = !a->fin;
     if (adapter->frames > adapter->ws->setup->limits->fragments) {
-        (void)wslay_event_queue_close(context, WSLAY_CODE_MESSAGE_TOO_BIG, NULL,
-                                      0);
-        wslay_event_shutdown_read(context);
+        refuse(context, WSLAY_CODE_MESSAGE_TOO_BIG);
     }
 }
 
@@ -141,11 +146,17 @@ static void on_message(wslay_event_context_ptr context,
         adapter->frames > ws->setup->limits->fragments) {
         return;
     }
+    if (wslay_get_rsv1(a->rsv)) {
+        const unsigned code = zkt__ws_inflate(ws, a->opcode == WSLAY_TEXT_FRAME,
+                                              a->msg, a->msg_length);
+        if (code != 0) {
+            refuse(context, (uint16_t)code);
+        }
+        return;
+    }
     uint8_t *memory = ws->setup->callbacks->memory(ws->user, a->msg_length);
     if (memory == NULL) {
-        (void)wslay_event_queue_close(context, WSLAY_CODE_INTERNAL_SERVER_ERROR,
-                                      NULL, 0);
-        wslay_event_shutdown_read(context);
+        refuse(context, WSLAY_CODE_INTERNAL_SERVER_ERROR);
         return;
     }
     if (a->msg_length > 0) {
@@ -193,6 +204,10 @@ bool zkt__ws_wslay_begin(struct zkt_ws *ws)
     }
     wslay_event_config_set_max_recv_msg_length(adapter->context,
                                                ws->setup->limits->message);
+    if (ws->deflates) {
+        wslay_event_config_set_allowed_rsv_bits(adapter->context,
+                                                WSLAY_RSV1_BIT);
+    }
     ws->wslay = adapter;
     return true;
 }
@@ -333,7 +348,14 @@ static bool breaks_protocol(const struct zkt_ws_wslay *adapter)
     };
     const unsigned opcode = adapter->head[0] & 15;
     const bool masked = adapter->head[1] >> 7 != 0;
-    const bool reserved = (adapter->head[0] & 0x70) != 0 || !is_known[opcode];
+    /* Of a compressed message the first frame alone says so (RFC 7692, section
+     * 6.1). */
+    const bool begins = !wslay_is_ctrl_frame(opcode) &&
+                        !continues_message(adapter);
+    const unsigned allowed = adapter->ws->deflates && begins ? ZKT_WS_COMPRESSED
+                                                             : 0;
+    const bool reserved = (adapter->head[0] & 0x70 & ~allowed) != 0 ||
+                          !is_known[opcode];
     return reserved || masked != (adapter->ws->role == ZKT_WS_SERVER) ||
            (!wslay_is_ctrl_frame(opcode) &&
             continues_message(adapter) != adapter->fragmented);
@@ -364,8 +386,7 @@ static void refuse_bad_head(struct zkt_ws_wslay *adapter)
     const uint16_t code = head_violation(adapter);
     if (code != 0) {
         adapter->frames += too_many_fragments(adapter);
-        (void)wslay_event_queue_close(adapter->context, code, NULL, 0);
-        wslay_event_shutdown_read(adapter->context);
+        refuse(adapter->context, code);
     }
 }
 

@@ -246,7 +246,9 @@ bool echo_init(struct echo_core *core, size_t message)
     *core = (struct echo_core){
         .core.ops = &ops,
         .limits = { .message = message, .head = 16384, .fragments = message },
-        .setup = { &callbacks, &zkt__allocator_default, &core->limits },
+        .setup = { .callbacks = &callbacks,
+                   .allocator = &zkt__allocator_default,
+                   .limits = &core->limits },
     };
     zkt__list_init(&core->core.dirty);
     zkt__list_init(&core->connections);

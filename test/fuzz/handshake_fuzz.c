@@ -138,9 +138,10 @@ static void run(const uint8_t *data, size_t size, bool client, size_t cut,
         .on_refusal_body = on_refusal_body,
     };
     static const struct zkt_ws_limits limits = { 1000, 2048, 16, 64 };
-    static const struct zkt_ws_setup setup = { &callbacks,
-                                               &zkt__allocator_default,
-                                               &limits };
+    static const struct zkt_ws_setup setup = { .callbacks = &callbacks,
+                                               .allocator =
+                                                   &zkt__allocator_default,
+                                               .limits = &limits };
     static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
     struct zkt_random random;
     struct zkt_hash_key key;

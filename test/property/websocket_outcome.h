@@ -133,9 +133,10 @@ static inline void our_begin(struct zkt_ws *ws, struct outcome *o,
         .head = 1024,
         .fragments = 1024,
     };
-    static const struct zkt_ws_setup setup = { &callbacks,
-                                               &zkt__allocator_default,
-                                               &limits };
+    static const struct zkt_ws_setup setup = { .callbacks = &callbacks,
+                                               .allocator =
+                                                   &zkt__allocator_default,
+                                               .limits = &limits };
     zkt__ws_init_server(ws, &setup, o);
     o->ws = ws;
     ws->role = (uint8_t)role;

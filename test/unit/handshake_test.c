@@ -108,8 +108,9 @@ static const struct zkt_ws_callbacks callbacks = {
     .on_close = on_close,
 };
 static const struct zkt_ws_limits limits = { 1000, 1024, 16, 64 };
-static const struct zkt_ws_setup setup = { &callbacks, &zkt__allocator_default,
-                                           &limits };
+static const struct zkt_ws_setup setup = { .callbacks = &callbacks,
+                                           .allocator = &zkt__allocator_default,
+                                           .limits = &limits };
 
 static void feed(struct zkt_ws *ws, const char *text, size_t len, size_t cut)
 {
@@ -558,8 +559,9 @@ static void test_limits_and_memory(void **state)
         struct zkt_ws ws;
         struct heard h = { .len = 0 };
         failing_alloc_init(&failing, n);
-        const struct zkt_ws_setup scarce = { &callbacks, &failing.allocator,
-                                             &limits };
+        const struct zkt_ws_setup scarce = { .callbacks = &callbacks,
+                                             .allocator = &failing.allocator,
+                                             .limits = &limits };
         zkt__ws_init_server(&ws, &scarce, &h);
         ws.state = ZKT_WS_OPEN;
         feed(&ws, over, sizeof(over) - 1, 1); /* a byte over the limit */

@@ -79,8 +79,9 @@ static const struct zkt_ws_callbacks callbacks = {
     .on_close = on_close,
 };
 static const struct zkt_ws_limits limits = { MESSAGE_MAX, 1024, 4, 0 };
-static const struct zkt_ws_setup setup = { &callbacks, &zkt__allocator_default,
-                                           &limits };
+static const struct zkt_ws_setup setup = { .callbacks = &callbacks,
+                                           .allocator = &zkt__allocator_default,
+                                           .limits = &limits };
 
 /* ---- frames ---- */
 
@@ -742,8 +743,9 @@ static void run_heads(const struct head_row *row, bool client, size_t cut)
     static struct heard h;
     static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
     struct zkt_ws_callbacks all = callbacks;
-    const struct zkt_ws_setup with_all = { &all, &zkt__allocator_default,
-                                           &limits };
+    const struct zkt_ws_setup with_all = { .callbacks = &all,
+                                           .allocator = &zkt__allocator_default,
+                                           .limits = &limits };
     uint8_t bytes[BYTES_MAX];
     struct zkt_random random;
     struct zkt_ws_client with_random = { .random = &random };

@@ -141,6 +141,10 @@ struct zkt_serve_options {
     /* Leave out the routes GET /healthz and GET /readyz, by which load
      * balancers and orchestrators watch a server. */
     bool no_healthz, no_readyz;
+    /* Compresses messages from 1 KiB on for clients that offer it
+     * (permessage-deflate, RFC 7692), and takes theirs. It costs time, and 300
+     * KB of memory for each thread. The library has to be built with zlib. */
+    bool deflate;
     /* 32 bytes, for tests that repeat; NULL: from the system. */
     const uint8_t *random_seed;
 };
@@ -503,6 +507,8 @@ struct zkt_server_stats {
     uint64_t http_requests;
     /* Requests that were refused for their Host, and for their Origin. */
     uint64_t refused_hosts, refused_origins;
+    /* Messages that were compressed: once, for all that they were sent to. */
+    uint64_t deflated;
     /* Messages of an unknown type, from newer clients. */
     uint64_t messages_ignored;
     /* How often each limit was reached. */
