@@ -68,12 +68,10 @@ unsigned zkt__ws_inflate(struct zkt_ws *ws, bool text, const uint8_t *bytes,
     struct zkt_inflated_message message;
     const enum zkt_inflated result = zkt__inflate_message(
         ws->setup->deflate, bytes, len, ws->setup->limits->message, &message);
-    if (result == ZKT_INFLATE_TOO_LONG) {
-        zkt__ws_notify_limit(ws, ZKT_WS_LIMIT_MESSAGE);
-        return 1009;
-    }
     if (result != ZKT_INFLATED) {
-        return result == ZKT_INFLATE_NO_MEMORY ? 1011 : 1007;
+        return result == ZKT_INFLATE_TOO_LONG    ? 1009
+               : result == ZKT_INFLATE_NO_MEMORY ? 1011
+                                                 : 1007;
     }
     const bool valid = !text || zkt__utf8_valid(message.bytes, message.len);
     if (valid) {
@@ -235,9 +233,13 @@ static void deliver_compressed(struct zkt_ws *ws, bool text,
                                const uint8_t *bytes, size_t len)
 {
     const unsigned code = zkt__ws_inflate(ws, text, bytes, len);
+    if (code == 1009) {
+        zkt__ws_notify_limit(ws, ZKT_WS_LIMIT_MESSAGE);
+    }
     if (code != 0) {
         zkt__ws_fail(ws, code,
-                     code == 1011 ? "out of memory" : "no such message");
+                     code == 1011 ? "out of memory"
+                                  : "the peer broke the protocol");
     }
 }
 
