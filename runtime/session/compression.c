@@ -10,7 +10,7 @@ struct zkt_buffer *zkt__session_compress(struct zkt_host *host,
 {
     if (zkt__frame_deflate(frame, host->deflate)) {
         host->stats.deflated++;
-        zkt__host_spend(host, COST * (int64_t)frame->len);
+        zkt__host_spend(host, COST * (size_t)frame->len);
     }
     return zkt__buffer_compressed(frame);
 }

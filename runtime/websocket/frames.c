@@ -184,7 +184,7 @@ static int read_head(const struct zkt_ws *ws, const uint8_t *at, size_t len,
     const bool shortest = value >= (extra == 8   ? 65536u
                                     : extra == 2 ? 126u
                                                  : 0u);
-    if (!shortest || value > ws->setup->limits->message) {
+    if (!shortest || value > zkt__ws_payload_limit(ws, is_compressed(at[0]))) {
         return HEAD_WSLAY;
     }
     *payload = value;

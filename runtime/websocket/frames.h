@@ -34,6 +34,16 @@ bool zkt__ws_gather(struct zkt_ws *ws, const uint8_t *bytes, size_t len);
 unsigned zkt__ws_inflate(struct zkt_ws *ws, bool text, const uint8_t *bytes,
                          size_t len);
 
+/** Returns the limit of a message's payload as it arrives: an incompressible
+ * message grows a little when it is compressed. */
+static inline uint64_t zkt__ws_payload_limit(const struct zkt_ws *ws,
+                                             bool compressed)
+{
+    const uint64_t most = ws->setup->limits->message;
+    const uint64_t more = most / 1024 + 64;
+    return compressed && most < UINT64_MAX - more ? most + more : most;
+}
+
 /** Returns the number of gathered bytes. */
 static inline size_t zkt__ws_have(const struct zkt_ws *ws)
 {

@@ -154,6 +154,10 @@ static void on_message(wslay_event_context_ptr context,
         }
         return;
     }
+    if (a->msg_length > ws->setup->limits->message) {
+        refuse(context, WSLAY_CODE_MESSAGE_TOO_BIG);
+        return;
+    }
     uint8_t *memory = ws->setup->callbacks->memory(ws->user, a->msg_length);
     if (memory == NULL) {
         refuse(context, WSLAY_CODE_INTERNAL_SERVER_ERROR);
@@ -202,8 +206,8 @@ bool zkt__ws_wslay_begin(struct zkt_ws *ws)
         zkt__ws_end(ws, 1011, "out of memory");
         return false;
     }
-    wslay_event_config_set_max_recv_msg_length(adapter->context,
-                                               ws->setup->limits->message);
+    wslay_event_config_set_max_recv_msg_length(
+        adapter->context, zkt__ws_payload_limit(ws, ws->deflates));
     if (ws->deflates) {
         wslay_event_config_set_allowed_rsv_bits(adapter->context,
                                                 WSLAY_RSV1_BIT);
@@ -327,7 +331,8 @@ static bool continues_message(const struct zkt_ws_wslay *adapter)
 
 static bool message_too_long(const struct zkt_ws_wslay *adapter)
 {
-    const uint64_t most = adapter->ws->setup->limits->message;
+    const uint64_t most = zkt__ws_payload_limit(adapter->ws,
+                                                adapter->ws->deflates);
     const uint64_t before = continues_message(adapter) ? adapter->size : 0;
     const uint64_t len = payload_size(adapter);
     return len > most || before > most - len;

@@ -68,10 +68,51 @@ test("a message over the limit is refused with 1009", async () => {
   assert.equal(await socket.closed, 1009);
 });
 
-test("compression is not agreed to", async () => {
+// A build without zlib agrees to no compression.
+const deflates = process.env.ECHO_DEFLATES === "1";
+
+test("compression is agreed to, without a context", { skip: !deflates }, async () => {
+  const socket = await open({ perMessageDeflate: { threshold: 0, serverNoContextTakeover: false } });
+  assert.match(socket.extensions, /permessage-deflate/);
+  for (const size of sizes) {
+    for (const binary of [false, true]) {
+      const half = randomBytes(size / 2);
+      const data = binary ? Buffer.concat([half, half]) : Buffer.from("é€".repeat(size / 5));
+      socket.send(data, { binary });
+      const [back, isBinary] = await once(socket, "message");
+      assert.equal(isBinary, binary);
+      assert.ok(data.equals(back), `${size} bytes`);
+    }
+  }
+  socket.close(1000);
+  assert.equal(await socket.closed, 1000);
+});
+
+test("a compressed message in fragments comes back whole", { skip: !deflates }, async () => {
+  const socket = await open({ perMessageDeflate: { threshold: 0 } });
+  const text = Buffer.from("{\"é\":\"€\"},".repeat(3000));
+  for (let at = 0; at < text.length; at += 1000) {
+    socket.send(text.subarray(at, at + 1000), { binary: false, fin: at + 1000 >= text.length });
+    if (at % 7000 === 0) socket.ping(String(at));
+  }
+  const [back] = await once(socket, "message");
+  assert.ok(text.equals(back));
+  socket.close(1000);
+  assert.equal(await socket.closed, 1000);
+});
+
+test("a message that is over the limit when it is decompressed is refused with 1009", { skip: !deflates }, async () => {
   const socket = await open({ perMessageDeflate: true });
-  assert.equal(socket.extensions, "");
-  socket.terminate();
+  socket.send(Buffer.alloc(LIMIT + 1));
+  assert.equal(await socket.closed, 1009);
+});
+
+test("a smaller window, and compression that is not offered, are not agreed to", async () => {
+  for (const options of [{ perMessageDeflate: { serverMaxWindowBits: 10 } }, { perMessageDeflate: false }]) {
+    const socket = await open(options);
+    assert.equal(socket.extensions, "");
+    socket.terminate();
+  }
 });
 
 test("a thousand messages at once come back in their order", async () => {
@@ -102,6 +143,24 @@ test("the client sends back, too, and says how it ended", async () => {
   socket.ping("p");
   assert.equal((await once(socket, "pong"))[0].toString(), "p");
   socket.close(4001, "so it ends");
+  assert.equal((await client).stdout, "closed with 4001\n");
+  host.close();
+});
+
+test("the client compresses, if the server does", { skip: !deflates }, async () => {
+  const perMessageDeflate = { threshold: 0, serverMaxWindowBits: 10 };
+  const host = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate });
+  await once(host, "listening");
+  const client = run(process.env.ECHO_CLIENT, [`ws://127.0.0.1:${host.address().port}`]);
+  const [socket] = await once(host, "connection");
+  assert.match(socket.extensions, /permessage-deflate/);
+  for (const size of sizes) {
+    const data = Buffer.from("é€".repeat(size / 5));
+    socket.send(data, { binary: false });
+    const [back] = await once(socket, "message");
+    assert.ok(data.equals(back), `${size} bytes`);
+  }
+  socket.close(4001);
   assert.equal((await client).stdout, "closed with 4001\n");
   host.close();
 });

@@ -85,8 +85,15 @@ static void on_message(void *user, bool binary, uint8_t *data, size_t len)
         return;
     }
     uint8_t *payload = to + ZKT_WS_HEAD_MAX;
-    memcpy(payload, data, len);
-    size_t head;
+    size_t head, packed = 0;
+    if (c->ws.deflates) {
+        packed = zkt__deflate_message(core_of(c)->deflate, data, len, payload,
+                                      len);
+    }
+    if (packed == 0) {
+        memcpy(payload, data, len);
+    }
+    len = packed > 0 ? packed : len;
     if (c->ws.role == ZKT_WS_CLIENT) {
         const uint64_t bits = zkt__random_next(&core_of(c)->random);
         uint8_t mask[4];
@@ -96,7 +103,8 @@ static void on_message(void *user, bool binary, uint8_t *data, size_t len)
         head = zkt__ws_frame_head(payload, len);
     }
     memmove(to, payload - head, head + len);
-    to[0] = (uint8_t)(0x80 | (binary ? 2 : 1));
+    to[0] = (uint8_t)(0x80 | (packed > 0 ? ZKT_WS_COMPRESSED : 0) |
+                      (binary ? 2 : 1));
     c->end += head + len;
     zkt__endpoint_mark_dirty(&c->endpoint);
 }
@@ -250,6 +258,8 @@ bool echo_init(struct echo_core *core, size_t message)
                    .allocator = &zkt__allocator_default,
                    .limits = &core->limits },
     };
+    core->deflate = zkt__deflate_new(&zkt__allocator_default);
+    core->setup.deflate = core->deflate;
     zkt__list_init(&core->core.dirty);
     zkt__list_init(&core->connections);
     return zkt__random_init(&core->random, &unused, NULL);
@@ -273,6 +283,7 @@ void echo_finish(struct echo_core *core)
     while ((node = zkt__list_first(&core->connections)) != NULL) {
         free_connection(ZKT_CONTAINER(node, struct echo, node));
     }
+    zkt__deflate_free(core->deflate);
 }
 
 long echo_option(int argc, char **argv, const char *name, long standard)

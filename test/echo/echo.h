@@ -14,13 +14,14 @@ struct echo_core {
     struct zkt_list connections;
     struct zkt_ws_limits limits;
     struct zkt_ws_setup setup;
-    struct zkt_random random; /* for a client's masks and keys */
-    bool prints;              /* prints messages instead of returning them */
-    unsigned code;            /* the close code of the last closed connection */
+    struct zkt_deflate *deflate; /* NULL: nothing is compressed */
+    struct zkt_random random;    /* for a client's masks and keys */
+    bool prints;                 /* prints messages instead of returning them */
+    unsigned code; /* the close code of the last closed connection */
 };
 
-/** Accepts messages of up to @message bytes. Returns false if the system has no
- * randomness. */
+/** Accepts messages of up to @message bytes; compressed ones, too, if the
+ * library has zlib. Returns false if the system has no randomness. */
 bool echo_init(struct echo_core *core, size_t message);
 /** Frees all memory, after the loop has stopped. */
 void echo_finish(struct echo_core *core);

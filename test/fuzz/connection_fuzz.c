@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "server/server.h"
+#include "websocket/deflate.h"
 
 #define main chat_main
 #include "../chat/server.c"
@@ -63,6 +64,8 @@ static void run(const uint8_t *data, size_t size, size_t cut, struct peer *peer)
 {
     static const uint8_t seed[32] = { 1 };
     const struct zkt_serve_options options = { .random_seed = seed,
+                                               .deflate =
+                                                   zkt__deflate_is_built(),
                                                .limits.body_bytes = 256,
                                                .limits.head_bytes = 1024 };
     const struct demo_handlers handlers = { .chat = &chat };

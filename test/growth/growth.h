@@ -38,6 +38,7 @@ void growth_asking(void);
 void growth_audience(void);
 void growth_client(void);
 void growth_codec(void);
+void growth_deflate(void);
 void growth_envelope(void);
 void growth_files(void);
 void growth_http(void);
