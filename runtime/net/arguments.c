@@ -49,10 +49,9 @@ struct settings {
 
 /* Options with a value that are no limits, after the one without. */
 static const char *const others[] = {
-    "help",    "allow_origins",   "forwarded_by", "healthz",
-    "host",    "listen",          "log_format",   "log_level",
-    "port",    "readyz",          "server_names", "socket_mode",
-    "threads", "trusted_proxies",
+    "help",   "allow_origins", "deflate",     "forwarded_by", "healthz",
+    "host",   "listen",        "log_format",  "log_level",    "port",
+    "readyz", "server_names",  "socket_mode", "threads",      "trusted_proxies",
 };
 
 enum {
@@ -95,6 +94,7 @@ static void print_help(const char *program)
            "  --trusted-proxies LIST  addresses, networks, unix\n"
            "  --forwarded-by WORD     how they tell their clients: "
            "x-forwarded-for, forwarded, proxy-protocol\n"
+           "  --deflate on|off        compresses messages from 1 KiB on (off)\n"
            "  --healthz on|off        the route GET /healthz (on)\n"
            "  --readyz on|off         the route GET /readyz (on)\n"
            "  --log-format FORMAT     text, logfmt or json (text)\n"
@@ -161,15 +161,24 @@ static bool take_threads(struct zkt_serve_options *options, const char *name,
     return true;
 }
 
-/* Sets @left_out by on or off. Returns false after printing an error. */
-static bool take_route(bool *left_out, const char *name, const char *value)
+/* Sets *@on by on or off. Returns false after printing an error. */
+static bool take_switch(bool *on, const char *name, const char *value)
 {
-    *left_out = strcmp(value, "off") == 0;
-    if (!*left_out && strcmp(value, "on") != 0) {
+    *on = strcmp(value, "on") == 0;
+    if (!*on && strcmp(value, "off") != 0) {
         fprintf(stderr, "%s: '%s' is neither on nor off\n", name, value);
         return false;
     }
     return true;
+}
+
+/* The same for a route that is there unless it is left out. */
+static bool take_route(bool *left_out, const char *name, const char *value)
+{
+    bool on;
+    const bool good = take_switch(&on, name, value);
+    *left_out = !on;
+    return good;
 }
 
 /* Returns false after printing an error. */
@@ -376,6 +385,9 @@ static bool take(struct settings *settings, const struct argument *limit,
     }
     if (strcmp(option, "threads") == 0) {
         return take_threads(options, name, value);
+    }
+    if (strcmp(option, "deflate") == 0) {
+        return take_switch(&options->deflate, name, value);
     }
     if (strcmp(option, "healthz") == 0) {
         return take_route(&options->no_healthz, name, value);

@@ -16,6 +16,7 @@
 
 #include "counter_server.h"
 #include "server/server.h"
+#include "websocket/deflate.h"
 
 static enum zkt_status inc(struct demo_counter_call *call,
                            const struct demo_counter_inc_input *in,
@@ -50,7 +51,7 @@ struct started {
     char listen[256]; /* a blank follows each listener */
     uint16_t port;
     uint32_t threads, socket_mode;
-    bool no_healthz, no_readyz;
+    bool no_healthz, no_readyz, deflate;
 };
 
 static void copy_listeners(struct started *started, const char *const *listen)
@@ -77,6 +78,7 @@ static void on_start(void *user, struct zkt_server *server)
     started->log = zkt__server_options(server)->log;
     started->log_record = zkt__server_options(server)->log_record;
     started->log_level = zkt__server_options(server)->log_level;
+    started->deflate = zkt__server_options(server)->deflate;
     copy_listeners(started, zkt__server_options(server)->listen);
     const char *origins = zkt__server_options(server)->allow_origins;
     started->origins = NULL;
@@ -349,6 +351,19 @@ static void test_routes(void **state)
     assert_int_equal(SERVE(&s, none, "x", "--healthz", "no"), 2);
 }
 
+/* A library without zlib refuses to start a server that compresses. */
+static void test_compression(void **state)
+{
+    struct started s;
+    (void)state;
+    assert_int_equal(SERVE(&s, none, "x"), 0);
+    assert_false(s.deflate);
+    assert_int_equal(SERVE(&s, none, "x", "--deflate=on"),
+                     zkt__deflate_is_built() ? 0 : 1);
+    assert_true(s.deflate == zkt__deflate_is_built());
+    assert_int_equal(SERVE(&s, none, "x", "--deflate", "1"), 2);
+}
+
 static void test_every_limit(void **state)
 {
     struct started s;
@@ -492,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_logs),
+        cmocka_unit_test(test_compression),
         cmocka_unit_test(test_every_limit),
         cmocka_unit_test(test_bad_arguments),
         cmocka_unit_test(test_joined),
