@@ -18,6 +18,7 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "base/ticks.h"
 
 #define ZKT_NEVER INT64_MAX
 
@@ -69,14 +70,11 @@ struct zkt_core {
     const struct zkt_core_ops *ops;
     int64_t now_ms;  /* monotonic; set by the driver before calls */
     int64_t wall_ms; /* since the epoch; set by the driver before calls */
-    /*
-     * Reads a monotonic clock in nanoseconds, for durations. If measures is
-     * true, a driver that has one sets it, and whenever it sets the clocks,
-     * woken_ns to its time.
-     */
-    int64_t (*read_ns)(const struct zkt_core *core);
-    int64_t woken_ns;
+    /* True: durations are measured. Then a driver that has a better clock than
+     * now_ms sets this one, and its time whenever it sets the clocks. */
     bool measures;
+    struct zkt_ticks ticks;
+    int64_t woken;
     /*
      * All bytes that peers sent before this time have been fed. A driver that
      * polls sockets sets it to a time before its last poll, so that a process

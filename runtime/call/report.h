@@ -5,8 +5,8 @@
  * the place for all that counts or writes down calls. If nothing does, a report
  * costs a branch.
  *
- * Durations. The core has no clock of its own; its driver lends it one that
- * counts nanoseconds (base/endpoint.h), and reading that is the most of what a
+ * Durations. The core has no clock of its own; its driver lends it one for
+ * durations (base/ticks.h), and reading that is the most of what a
  * measured call costs. It is read once when the driver wakes, for all bytes
  * that have arrived by then, and once at the end of each run of a handler. A
  * run begins with a reading of its own only if the shard has done more since
@@ -46,17 +46,25 @@ struct zkt_call_report {
 
 /* ---- measuring; only if host->reports is true ---- */
 
+/** Returns the time, in ticks (base/ticks.h). */
 static inline int64_t zkt__report_now(const struct zkt_host *host)
 {
-    return host->clock->read_ns(host->clock);
+    return zkt__ticks_read(&host->clock->ticks, host->clock);
+}
+
+/** Returns the nanoseconds from @since to @now, in ticks. */
+static inline int64_t zkt__report_ns(const struct zkt_host *host, int64_t since,
+                                     int64_t now)
+{
+    return zkt__ticks_ns(&host->clock->ticks, (uint64_t)(now - since));
 }
 
 /** Returns the time, and keeps it as the newest reading: between handlers. */
 static inline int64_t zkt__report_lap(struct zkt_host *host)
 {
-    host->measured_ns = zkt__report_now(host);
+    host->measured = zkt__report_now(host);
     host->measured_budget = host->budget;
-    return host->measured_ns;
+    return host->measured;
 }
 
 /** A handler is about to run. */
@@ -70,13 +78,11 @@ static inline void zkt__report_begin(struct zkt_host *host)
     }
 }
 
-/** A handler ends that has begun since the newest reading: returns its time,
- * and reads the clock. */
-static inline int64_t zkt__report_end(struct zkt_host *host)
+/** Returns the time at which the handler that runs has begun. */
+static inline int64_t zkt__report_began(const struct zkt_host *host)
 {
-    const int64_t measured = host->measured_ns;
-    const int64_t woken = host->clock->woken_ns;
-    return zkt__report_lap(host) - (measured > woken ? measured : woken);
+    const int64_t woken = host->clock->woken;
+    return host->measured > woken ? host->measured : woken;
 }
 
 /* ---- reporting; only if host->reports is true ---- */

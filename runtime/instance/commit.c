@@ -522,7 +522,7 @@ enum zkt_status zkt__task_commit(struct zkt_task *task, bool ends)
         if (replies) {
             zkt__task_reply(call->host, task, NULL);
         } else if (task->kind == ZKT_TASK_TIMER) {
-            zkt__task_report(call->host, task, NULL);
+            zkt__timer_report(call->host, task, NULL);
         }
         if (call->has_effects) {
             drop_effects(call);

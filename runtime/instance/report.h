@@ -21,8 +21,8 @@ void zkt__task_measured(struct zkt_host *host, struct zkt_task *task);
 /** Continues zkt__task_report. */
 void zkt__task_ended(struct zkt_host *host, struct zkt_task *task,
                      const struct zkt_failure *failure);
-/** Reports the end of the call or the timer of a task, which is about to be
- * answered; NULL @failure: it has succeeded. */
+/** Reports the end of the call of a task, which is about to be answered; NULL
+ * @failure: it has succeeded. */
 static inline void zkt__task_report(struct zkt_host *host,
                                     struct zkt_task *task,
                                     const struct zkt_failure *failure)
@@ -31,6 +31,9 @@ static inline void zkt__task_report(struct zkt_host *host,
         zkt__task_ended(host, task, failure);
     }
 }
+/** Reports the end of the handler of a timer likewise. */
+void zkt__timer_report(struct zkt_host *host, struct zkt_task *task,
+                       const struct zkt_failure *failure);
 /** Reports the end of a call that was refused before it ran. */
 void zkt__request_report(struct zkt_host *host, const struct zkt_msg *m,
                          const struct zkt_failure *failure);

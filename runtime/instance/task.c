@@ -167,7 +167,7 @@ static void send_failure(struct zkt_host *host, struct zkt_task *task,
     if (task->kind == ZKT_TASK_TIMER) {
         host->stats.timer_failures++;
         log_failure(task, "timer", &failure);
-        zkt__task_report(host, task, &failure);
+        zkt__timer_report(host, task, &failure);
         return;
     }
     zkt__instance_write_failure(host, &task->request, &failure);

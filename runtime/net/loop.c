@@ -27,14 +27,6 @@ struct zkt_transport {
     bool ended;   /* end of file from the peer */
 };
 
-static int64_t read_ns(const struct zkt_core *core)
-{
-    struct timespec now;
-    (void)core;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static int64_t read_wall_ns(void)
 {
     struct timespec wall;
@@ -42,21 +34,24 @@ static int64_t read_wall_ns(void)
     return (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec;
 }
 
-/* Sets the time for durations, and takes the time since the epoch from that: a
- * turn reads one clock, whether or not it measures. The clock of the epoch,
+/* Sets the time for durations, and takes the time since the epoch from that: so
+ * a turn reads one clock, whether or not it measures. The clock of the epoch,
  * which may be set, is read again after some milliseconds. */
 static int64_t measure_wall_ns(struct zkt_loop *loop)
 {
     enum {
         REFRESH_NS = 20 * 1000000
     };
-    const int64_t now = read_ns(loop->core);
-    loop->core->woken_ns = now;
-    if (now >= loop->wall_due_ns) {
-        loop->wall_offset_ns = read_wall_ns() - now;
-        loop->wall_due_ns = now + REFRESH_NS;
+    const struct zkt_ticks *ticks = &loop->core->ticks;
+    const int64_t now = zkt__ticks_read(ticks, loop->core);
+    int64_t passed = zkt__ticks_ns(ticks, (uint64_t)(now - loop->wall_read));
+    loop->core->woken = now;
+    if (passed >= REFRESH_NS || loop->wall_ns == 0) {
+        loop->wall_read = now;
+        loop->wall_ns = read_wall_ns();
+        passed = 0;
     }
-    return now + loop->wall_offset_ns;
+    return loop->wall_ns + passed;
 }
 
 void zkt__loop_clock(struct zkt_loop *loop)
@@ -496,9 +491,6 @@ int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
     loop->timer.data = loop->check.data = loop;
     loop->handles = 3;
     loop->round_at = (int64_t)uv_now(uv);
-    if (core != NULL) {
-        core->read_ns = read_ns;
-    }
     zkt__loop_clock(loop);
     return 0;
 }

@@ -36,9 +36,8 @@ struct zkt_loop {
     int64_t armed;           /* time of the timer: never after a deadline */
     int64_t round_at;        /* a time before the polls of this round */
     uint64_t round_dispatched; /* poller->dispatched when the round began */
-    /* The time since the epoch less that of durations, and the latter's time
-     * when this is measured anew; 0: at once. */
-    int64_t wall_offset_ns, wall_due_ns;
+    /* If the core measures: a time since the epoch, and the ticks then. */
+    int64_t wall_ns, wall_read;
     uint64_t turns;    /* in which a socket was ready or a deadline due */
     bool counts_turns; /* turns with a due deadline are counted, too */
     uint32_t handles;  /* handles of the loop that are not closed yet */

@@ -1,6 +1,8 @@
 /* See shard_driver.h. */
 #include "net/shard_driver.h"
 
+#include "net/ticks.h"
+
 static void on_async(uv_async_t *async)
 {
     struct zkt_shard_driver *d = async->data;
@@ -17,10 +19,24 @@ static void on_async_gone(uv_handle_t *handle)
     zkt__loop_handle_gone(&d->loop);
 }
 
+/* All shards have the clock of the first: a call goes from one to another. */
+static void find_ticks(struct zkt_server *server)
+{
+    struct zkt_core *core = zkt__server_core(server);
+    const struct zkt_core *first = zkt__server_core(
+        zkt__server_shard(server, 0));
+    if (core != first) {
+        core->ticks = first->ticks;
+    } else if (core->measures) {
+        zkt__ticks_find(&core->ticks);
+    }
+}
+
 int zkt__shard_driver_init(struct zkt_shard_driver *d,
                            struct zkt_server *server, uv_loop_t *uv)
 {
     const struct zkt_limits *limits = zkt__server_limits(server);
+    find_ticks(server);
     int error = zkt__loop_init(&d->loop, uv, zkt__server_core(server),
                                zkt__server_allocator(server), limits->close_ms,
                                (size_t)limits->read_per_turn);

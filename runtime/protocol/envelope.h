@@ -51,7 +51,7 @@ struct zkt_envelope {
     struct zkt_str input;   /* raw JSON */
     struct zkt_str timeout; /* timeoutMs, raw JSON */
     struct zkt_str plain;   /* zkt_reader.plain, for the reader of a span */
-    int64_t arrived_ns;     /* set by the receiver: call/report.h */
+    int64_t arrived;        /* set by the receiver: call/report.h */
     /* Not set for a call, which has none of them. */
     struct zkt_str event, client_id, error, code, of, reason;
     /* Raw JSON; retry_after is retryAfterMs. */

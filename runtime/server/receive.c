@@ -175,7 +175,7 @@ void zkt__connection_receive(struct zkt_connection *c, uint8_t *data,
         }
         return;
     }
-    message.arrived_ns = server->core.woken_ns;
+    message.arrived = server->core.woken;
     handle(c, &message);
 }
 

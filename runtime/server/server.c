@@ -165,7 +165,7 @@ static int64_t read_ns(const struct zkt_core *core)
 static bool init_metrics(struct zkt_server *server)
 {
     struct zkt_host *host = &server->host;
-    server->core.read_ns = read_ns;
+    server->core.ticks.read = read_ns;
     if (!server->options.metrics) {
         return true;
     }

@@ -71,7 +71,7 @@ bool zkt__asks_hold(struct zkt_host *host, struct zkt_ask *ask,
 /* The call arrives: the method's own time counts from now. */
 static void set_times(struct zkt_host *host, struct zkt_msg_call *call)
 {
-    call->arrived_ns = host->reports ? zkt__report_now(host) : 0;
+    call->arrived = host->reports ? zkt__report_now(host) : 0;
     const int64_t end = host->clock->now_ms + call->method->timeout_ms;
     if (call->method->timeout_ms > 0 &&
         (call->deadline == 0 || end < call->deadline)) {

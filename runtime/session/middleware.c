@@ -56,7 +56,7 @@ static bool copy_message(struct zkt_arena *arena,
         .actor_id = from->actor_id,
         .method = from->method,
         .input = from->input,
-        .arrived_ns = from->arrived_ns,
+        .arrived = from->arrived,
     };
     return copy_text(arena, &to->id) && copy_text(arena, &to->actor) &&
            copy_text(arena, &to->actor_id) && copy_text(arena, &to->method) &&

@@ -34,7 +34,8 @@ void zkt__session_report(struct zkt_host *host,
                           : -1;
     const struct zkt_method *method = index >= 0 ? &actor->methods[index]
                                                  : NULL;
-    const int64_t answer_ns = zkt__report_now(host) - message->arrived_ns;
+    const int64_t answer_ns = zkt__report_ns(host, message->arrived,
+                                             zkt__report_now(host));
     if (zkt__call_ended(host, actor, method, failure->status, answer_ns, -1)) {
         host->describe(host, &(const struct zkt_call_report){
                                  .actor = actor,
@@ -320,7 +321,7 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
     m.of.call.body = NULL;
     m.of.call.ask = NULL;
     m.of.call.deadline = deadline;
-    m.of.call.arrived_ns = message->arrived_ns;
+    m.of.call.arrived = message->arrived;
     send_call(host, contact, message, &m);
 }
 

@@ -71,7 +71,7 @@ struct zkt_host {
     /* The end of each call is counted or described: see call/report.h, and for
      * the newest reading of the clock, and the budget at that time, too. */
     bool reports;
-    int64_t measured_ns, measured_budget;
+    int64_t measured, measured_budget;
     /* Describes the end of a call; NULL: it is counted at most. */
     void (*describe)(struct zkt_host *host,
                      const struct zkt_call_report *report);

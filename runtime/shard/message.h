@@ -108,7 +108,7 @@ struct zkt_msg {
             void *body; /* memory of id, input and outputs in a carrier */
             struct zkt_ask *ask; /* NULL: a client's call */
             int64_t deadline;    /* monotonic ms; 0: none */
-            int64_t arrived_ns;  /* see call/report.h */
+            int64_t arrived;     /* see call/report.h */
         } call;
         struct {
             struct zkt_msg *closing; /* the second block, or NULL */

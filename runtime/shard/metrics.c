@@ -3,11 +3,11 @@
 
 /* ---- histograms ---- */
 
-static const int64_t bounds[] = {
+static const uint64_t bounds[] = {
 #define X(ns, seconds) ns,
     ZKT_DURATIONS_TABLE(X)
 #undef X
-        INT64_MAX
+        UINT64_MAX
 };
 
 /* The number of bounds below 2^k, by k. */
@@ -20,20 +20,20 @@ static const uint8_t below[64] = {
 
 /* There is at most one bound from a power of two to the next, so the first that
  * is not below the power of two is the right one, or the next is. */
-static inline unsigned find_bucket(int64_t ns)
+static inline unsigned find_bucket(uint64_t ns)
 {
-    const unsigned k = 63 - (unsigned)__builtin_clzll((uint64_t)ns | 1);
-    return below[k] + (unsigned)(ns > bounds[below[k]]);
+    const unsigned first = below[63 ^ (unsigned)__builtin_clzll(ns | 1)];
+    return first + (unsigned)(bounds[first] < ns);
 }
 
 unsigned zkt__duration_bucket(int64_t ns)
 {
-    return find_bucket(ns);
+    return find_bucket((uint64_t)ns);
 }
 
 static inline void add(struct zkt_durations *durations, int64_t ns)
 {
-    zkt__counter_add(&durations->buckets[find_bucket(ns)], 1);
+    zkt__counter_add(&durations->buckets[find_bucket((uint64_t)ns)], 1);
     zkt__counter_add(&durations->sum_ns, (uint64_t)ns);
 }
 
@@ -53,16 +53,16 @@ static size_t count_methods(const struct zkt_app_info *info)
 static struct zkt_metrics_place *first_place(const struct zkt_metrics *metrics,
                                              const void *key)
 {
-    return &metrics->places[(uint64_t)(uintptr_t)key *
-                                UINT64_C(0x9e3779b97f4a7c15) >>
-                            metrics->shift];
+    const uint64_t hash = (uint64_t)(uintptr_t)key *
+                          UINT64_C(0x9e3779b97f4a7c15);
+    return &metrics->places[hash >> 32 & metrics->mask];
 }
 
 static struct zkt_metrics_place *next_place(const struct zkt_metrics *metrics,
                                             struct zkt_metrics_place *place)
 {
-    const uint64_t last = UINT64_MAX >> metrics->shift;
-    return place == &metrics->places[last] ? metrics->places : place + 1;
+    return place == &metrics->places[metrics->mask] ? metrics->places
+                                                    : place + 1;
 }
 
 static void enter(const struct zkt_metrics *metrics, const void *key,
@@ -95,20 +95,20 @@ struct zkt_metrics *zkt__metrics_new(const struct zkt_allocator *allocator,
 {
     const uint32_t actors = info->actor_count;
     const size_t methods = count_methods(info);
-    unsigned bits = 1;
-    while (UINT64_C(1) << bits < 2 * methods) {
-        bits++;
+    size_t places = 2;
+    while (places < 2 * methods) {
+        places *= 2;
     }
     struct zkt_metrics *metrics = zkt__alloc_zero(
         allocator, 1,
         sizeof(*metrics) + actors * sizeof(*metrics->actors) +
             methods * sizeof(*metrics->other) +
-            (sizeof(*metrics->places) << bits));
+            places * sizeof(*metrics->places));
     if (metrics == NULL) {
         return NULL;
     }
     metrics->actor_count = actors;
-    metrics->shift = 64 - bits;
+    metrics->mask = places - 1;
     metrics->actors = (struct zkt_actor_metrics *)(metrics + 1);
     metrics->other = (struct zkt_method_metrics *)(metrics->actors + actors);
     metrics->places = (struct zkt_metrics_place *)(metrics->other + methods);
@@ -130,23 +130,15 @@ void zkt__metrics_free(struct zkt_metrics *metrics,
 
 /* ---- counting ---- */
 
-/* Returns the metrics of a key whose first place has another, or NULL. */
-static struct zkt_method_metrics *find_on(const struct zkt_metrics *metrics,
-                                          const void *key)
+/* Returns the metrics of a key, or NULL. */
+static struct zkt_method_metrics *find(const struct zkt_metrics *metrics,
+                                       const void *key)
 {
     struct zkt_metrics_place *place = first_place(metrics, key);
     while (place->key != key && place->key != NULL) {
         place = next_place(metrics, place);
     }
     return place->metrics;
-}
-
-/* Returns the metrics of a key, or NULL. */
-static inline struct zkt_method_metrics *find(const struct zkt_metrics *metrics,
-                                              const void *key)
-{
-    const struct zkt_metrics_place *place = first_place(metrics, key);
-    return place->key == key ? place->metrics : find_on(metrics, key);
 }
 
 struct zkt_actor_metrics *zkt__metrics_of(const struct zkt_metrics *metrics,
@@ -167,6 +159,19 @@ static unsigned number_of(enum zkt_status status)
     return (unsigned)status < ZKT_CODES ? (unsigned)status : ZKT_INTERNAL;
 }
 
+static inline void add_durations(struct zkt_method_metrics *of,
+                                 int64_t answer_ns, int64_t handler_ns)
+{
+    if (answer_ns == handler_ns) {
+        add(&of->prompt, answer_ns);
+        return;
+    }
+    add(&of->answer, answer_ns);
+    if (handler_ns >= 0) {
+        add(&of->handler, handler_ns);
+    }
+}
+
 void zkt__metrics_count_call(const struct zkt_metrics *metrics,
                              const struct zkt_actor *actor,
                              const struct zkt_method *method,
@@ -180,13 +185,20 @@ void zkt__metrics_count_call(const struct zkt_metrics *metrics,
     if (status != ZKT_OK) {
         zkt__counter_add(&of->failed[number_of(status)], 1);
     }
-    if (answer_ns == handler_ns) {
-        add(&of->prompt, answer_ns);
-        return;
-    }
-    add(&of->answer, answer_ns);
-    if (handler_ns >= 0) {
-        add(&of->handler, handler_ns);
+    add_durations(of, answer_ns, handler_ns);
+}
+
+void zkt__metrics_count_success(const struct zkt_metrics *metrics,
+                                const struct zkt_actor *actor,
+                                const struct zkt_method *method,
+                                int64_t answer_ns, int64_t handler_ns)
+{
+    const struct zkt_metrics_place *place = first_place(metrics, method);
+    if (place->key == method) {
+        add_durations(place->metrics, answer_ns, handler_ns);
+    } else {
+        zkt__metrics_count_call(metrics, actor, method, ZKT_OK, answer_ns,
+                                handler_ns);
     }
 }
 

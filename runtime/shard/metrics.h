@@ -115,7 +115,7 @@ struct zkt_metrics_place {
 struct zkt_metrics {
     unsigned char before[64]; /* no cache line is another shard's, too */
     uint32_t actor_count;
-    unsigned shift; /* of the hash of a key, for its place */
+    uint64_t mask; /* of the hash of a key, for its place */
     struct zkt_metrics_place *places;
     struct zkt_method_metrics *other; /* of actors that do not exist */
     struct zkt_actor_metrics *actors; /* by number */
@@ -141,6 +141,11 @@ void zkt__metrics_count_call(const struct zkt_metrics *metrics,
                              const struct zkt_method *method,
                              enum zkt_status status, int64_t answer_ns,
                              int64_t handler_ns);
+/** The same for a call that has succeeded. */
+void zkt__metrics_count_success(const struct zkt_metrics *metrics,
+                                const struct zkt_actor *actor,
+                                const struct zkt_method *method,
+                                int64_t answer_ns, int64_t handler_ns);
 /** Counts the end of the handler of a timer. */
 void zkt__metrics_count_timer(const struct zkt_metrics *metrics,
                               const struct zkt_actor *actor,

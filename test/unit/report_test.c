@@ -261,7 +261,7 @@ static struct zkt_server *begin(void)
     memset(&script, 0, sizeof(script));
     seen[0] = '\0';
     now_ns = 1000 * MS;
-    server->core.read_ns = read_clock;
+    server->core.ticks.read = read_clock;
     server->host.describe = describe;
     return server;
 }
@@ -271,7 +271,7 @@ static void wake(struct zkt_server *server, int64_t ms)
 {
     now_ns += ms * MS;
     server->core.now_ms += ms;
-    server->core.woken_ns = now_ns;
+    server->core.woken = now_ns;
 }
 
 static void turn(struct zkt_server *server, int64_t ms)
