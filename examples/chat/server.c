@@ -5,6 +5,7 @@
  * checked before.
  */
 #include "chat_server.h"
+#include "zocket/http.h"
 
 /* The name is taken on trust. A server for strangers reads a token instead
  * (`token: string from bearer`), and fails with UNAUTHENTICATED if nobody has
@@ -183,12 +184,26 @@ static const struct demo_chat_handlers chat = {
     .on_disconnect = on_disconnect,
 };
 
+/* A page for whoever watches the server: `curl localhost:3000/version`. */
+static void on_request(struct zkt_http *http, void *user)
+{
+    (void)user;
+    if (zkt_str_eq(zkt_http_path(http), ZKT_STR("/version"))) {
+        zkt_http_reply(http, 200, "text/plain", "1.4.2\n", 6);
+    } else {
+        zkt_http_next(http);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct demo_handlers handlers = {
         .on_open = on_open,
         .chat = &chat,
     };
-    const struct zkt_serve_options options = { .port = 3000 };
+    const struct zkt_serve_options options = {
+        .port = 3000,
+        .on_request = on_request,
+    };
     return zkt_serve_main(demo_app(&handlers), &options, argc, argv);
 }

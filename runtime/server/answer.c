@@ -84,7 +84,10 @@ static void free_stream(struct stream *stream, bool sent)
 
 static void finish(struct stream *stream)
 {
-    zkt__exchange_end(&stream->exchange, stream->closes);
+    struct zkt_connection *c = stream->exchange.connection;
+    zkt__exchange_leave(&stream->exchange);
+    zkt__ws_end_reply(&c->ws, stream->closes);
+    zkt__connection_answered(c);
     free_stream(stream, true);
 }
 
@@ -130,8 +133,9 @@ static void pull(struct zkt_exchange *exchange)
     }
 }
 
-static void drop(struct zkt_exchange *exchange)
+static void drop(struct zkt_exchange *exchange, struct zkt_connection *c)
 {
+    (void)c;
     free_stream(stream_of(exchange), false);
 }
 

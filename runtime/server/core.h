@@ -10,6 +10,7 @@
 #include "base/endpoint.h"
 #include "instance/registry.h"
 #include "server/deadline_types.h"
+#include "server/on_request.h"
 #include "server/outside.h"
 #include "server/server.h"
 #include "server/shards.h"
@@ -40,10 +41,11 @@ struct zkt_server {
     struct zkt_list connections; /* with a transport */
     struct zkt_list ending;      /* ended: the end of a turn reaps them */
     struct zkt_list deadlines[ZKT_DEADLINE_COUNT];
-    int64_t next_deadline;      /* no deadline is due before */
-    struct zkt_list gathering;  /* with a part of a message */
-    struct zkt_list backlog;    /* unhandled bytes that may be handled */
-    struct zkt_list exchanges;  /* sessions whose connection is in one */
+    int64_t next_deadline;     /* no deadline is due before */
+    struct zkt_list gathering; /* with a part of a message */
+    struct zkt_list backlog;   /* unhandled bytes that may be handled */
+    struct zkt_list exchanges; /* sessions whose connection is in one */
+    struct zkt_answered_requests answered;
     struct zkt_list streams;    /* answers that have had their share */
     uint32_t oversized;         /* count of those with far too much output */
     size_t output_little;       /* bytes of output that are not counted */

@@ -345,6 +345,10 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
     case ZKT_DEADLINE_BODY:
         body_timed_out(c);
         break;
+    case ZKT_DEADLINE_REQUEST:
+        hits->http_ms++;
+        zkt__connection_exchange(c)->ops->expire(zkt__connection_exchange(c));
+        break;
     case ZKT_DEADLINE_HTTP_IDLE:
         hits->http_idle_ms++;
         zkt__connection_close(c, 1001, "no request for long");
@@ -402,9 +406,10 @@ void zkt__deadlines_expire(struct zkt_server *server)
 {
     /* SILENCE is last: the PONG that it begins is not due in the same turn. */
     static const enum zkt_deadline order[] = {
-        ZKT_DEADLINE_HANDSHAKE, ZKT_DEADLINE_BODY,    ZKT_DEADLINE_HTTP_IDLE,
-        ZKT_DEADLINE_PONG,      ZKT_DEADLINE_CLOSING, ZKT_DEADLINE_MESSAGE,
-        ZKT_DEADLINE_OUTPUT,    ZKT_DEADLINE_EXCESS,  ZKT_DEADLINE_SILENCE,
+        ZKT_DEADLINE_HANDSHAKE, ZKT_DEADLINE_BODY,   ZKT_DEADLINE_REQUEST,
+        ZKT_DEADLINE_HTTP_IDLE, ZKT_DEADLINE_PONG,   ZKT_DEADLINE_CLOSING,
+        ZKT_DEADLINE_MESSAGE,   ZKT_DEADLINE_OUTPUT, ZKT_DEADLINE_EXCESS,
+        ZKT_DEADLINE_SILENCE,
     };
     _Static_assert(sizeof(order) / sizeof(order[0]) == ZKT_DEADLINE_COUNT,
                    "every row expires");

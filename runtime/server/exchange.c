@@ -21,27 +21,20 @@ void zkt__exchange_begin(struct zkt_connection *c,
     zkt__timeout_cancel(&c->deadlines.phase);
 }
 
-/* The exchange is no longer the connection's. */
-static void detach(struct zkt_connection *c)
-{
-    c->session.exchange->connection = NULL;
-    c->session.exchange = NULL;
-    zkt__node_unlink(&c->session.wait_node);
-}
-
-void zkt__exchange_end(struct zkt_exchange *exchange, bool closes)
+void zkt__exchange_leave(struct zkt_exchange *exchange)
 {
     struct zkt_connection *c = exchange->connection;
-    detach(c);
-    zkt__ws_end_reply(&c->ws, closes);
-    zkt__connection_answered(c);
+    exchange->connection = NULL;
+    c->session.exchange = NULL;
+    zkt__node_unlink(&c->session.wait_node);
+    zkt__timeout_cancel(&c->deadlines.phase);
 }
 
 void zkt__exchange_drop(struct zkt_connection *c)
 {
     struct zkt_exchange *exchange = zkt__connection_exchange(c);
     if (exchange != NULL) {
-        detach(c);
-        exchange->ops->drop(exchange);
+        zkt__exchange_leave(exchange);
+        exchange->ops->drop(exchange, c);
     }
 }

@@ -17,10 +17,13 @@ struct zkt_exchange;
 struct zkt_server;
 
 struct zkt_exchange_ops {
-    /* The connection ends. The exchange has ended; its owner may free it. */
-    void (*drop)(struct zkt_exchange *exchange);
+    /* The connection @c ends. The exchange has ended; its owner may free it. */
+    void (*drop)(struct zkt_exchange *exchange, struct zkt_connection *c);
     /* All output was taken: more may be queued. NULL: nothing is queued. */
     void (*pull)(struct zkt_exchange *exchange);
+    /* The time that the owner has begun as ZKT_DEADLINE_REQUEST is over. NULL:
+     * it begins none. */
+    void (*expire)(struct zkt_exchange *exchange);
 };
 
 struct zkt_exchange {
@@ -32,9 +35,9 @@ struct zkt_exchange {
 /** Begins an exchange, in the answer function of a route. */
 void zkt__exchange_begin(struct zkt_connection *c,
                          struct zkt_exchange *exchange);
-/** Ends an exchange whose answer was queued, and goes on with the connection.
- * The connection ends if @closes. */
-void zkt__exchange_end(struct zkt_exchange *exchange, bool closes);
+/** Ends an exchange: now its connection is answered by answer.h, and then by
+ * zkt__connection_answered goes on. */
+void zkt__exchange_leave(struct zkt_exchange *exchange);
 /** The connection ends: drops its exchange, if there is one. */
 void zkt__exchange_drop(struct zkt_connection *c);
 

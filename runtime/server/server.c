@@ -281,6 +281,7 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
     zkt__list_init(&server->backlog);
     zkt__list_init(&server->exchanges);
     zkt__list_init(&server->streams);
+    zkt__list_init(&server->answered.list);
     zkt__deadlines_init(server);
     if (!init_host(server, app)) {
         finish_host(server);
@@ -322,6 +323,7 @@ static enum zkt_status new_shard(struct zkt_app app,
 static void free_shard(struct zkt_server *server)
 {
     if (server != NULL) {
+        zkt__on_request_finish(server);
         finish_host(server);
         zkt__release(server->allocator, server);
     }
@@ -398,6 +400,7 @@ enum zkt_status zkt_server_new(struct zkt_app app,
     }
     first->shards->all[0] = first;
     first->host.rates = first->shards->rates;
+    zkt__on_request_init(first);
     zkt__server_log_init(&first->shards->log, &first->options,
                          first->limits.log_per_second);
     status = add_shards(first, app, options);

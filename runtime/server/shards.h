@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "server/admission.h"
 #include "server/life.h"
+#include "server/on_request.h"
 #include "server/routes.h"
 #include "session/rates.h"
 #include "zocket/server.h"
@@ -23,6 +24,7 @@ struct zkt_shards {
     pthread_mutex_t log_lock; /* recursive: options.log may write a line */
     struct zkt_log log;       /* under log_lock */
     struct zkt_lives lives;
+    struct zkt_held_requests held;
     struct zkt_route *routes; /* in their order; constant when threads run */
     pthread_mutex_t lock;
     /* Statistics by shard, as of its last turn; under the lock. */

@@ -171,3 +171,13 @@ test("somebody who talks too fast is told when to go on", async () => {
   assert.equal((await say(ada)).error, undefined);
   await Promise.all([ada, bob].map((peer) => peer.close()));
 });
+
+test("a page of the program, and 404 for others", async () => {
+  const url = server.url.replace("ws:", "http:");
+  const version = await fetch(`${url}/version`);
+  assert.equal(version.status, 200);
+  assert.equal(version.headers.get("content-type"), "text/plain");
+  assert.equal(await version.text(), "1.4.2\n");
+  const other = await fetch(`${url}/other`, { method: "POST", body: "x" });
+  assert.equal(other.status, 404);
+});

@@ -12,8 +12,10 @@
 
 #include <cmocka.h>
 
+#include "server/core.h"
 #include "slow.h"
 #include "zocket/embed.h"
+#include "zocket/http.h"
 
 enum extended {
     FIXED,
@@ -91,6 +93,31 @@ static bool is_over_BODY(struct world *t)
     drain(&t->w);
     return zkt_endpoint_fate(t->w.e) == ZKT_FATE_CLOSE &&
            holds(t->w.text, t->w.len, "HTTP/1.1 408 Request Timeout\r\n");
+}
+
+static struct zkt_http *kept; /* by the program */
+
+static void keep(struct zkt_http *http, void *user)
+{
+    (void)user;
+    zkt_http_keep(http);
+    kept = http;
+}
+
+static void begin_REQUEST(struct world *t)
+{
+    static const char whole[] = "GET /kept HTTP/1.1\r\nHost: x\r\n\r\n";
+    t->server->options.on_request = keep;
+    zkt__on_request_init(t->server);
+    feed(&t->w, whole, sizeof(whole) - 1, sizeof(whole), true);
+}
+
+#define drip_REQUEST ignore
+
+static bool is_over_REQUEST(struct world *t)
+{
+    drain(&t->w);
+    return t->w.len > 0 && holds(t->w.text, t->w.len, "HTTP/1.1 504 ");
 }
 
 static void begin_HTTP_IDLE(struct world *t)
@@ -296,6 +323,7 @@ static struct zkt_limits limits_for(const struct row *row)
     struct zkt_limits limits = {
         .handshake_ms = 100 * TIME,
         .body_ms = 100 * TIME,
+        .http_ms = 100 * TIME,
         .http_idle_ms = 100 * TIME,
         .message_ms = 100 * TIME,
         .output_stuck_ms = 100 * TIME,
@@ -330,6 +358,10 @@ static void end(struct world *t)
     zkt_server_free(t->server);
     while (held_count > 0) {
         resume(--held_count, &t->ran);
+    }
+    if (kept != NULL) {
+        zkt_http_next(kept);
+        kept = NULL;
     }
     free(t->w.text);
 }

@@ -1646,6 +1646,9 @@ static void test_no_limit_is_forgotten(void **state)
     total.buckets++;          /* see rates_test.c */
     total.outside_messages++; /* see outside_test.c */
     total.outside_bytes++;    /* likewise */
+    total.http_ms++;          /* see on_request_test.c */
+    total.held_requests++;    /* likewise */
+    total.held_bytes++;       /* likewise */
     total.timers++;           /* see timers_test.c */
     total.open_calls++;       /* see interleave_test.c */
     total.stream_bytes++;     /* see stream_test.c */

@@ -96,6 +96,13 @@ extern "C" {
     /* Milliseconds in which a body must make progress_rate; then anew.        \
      * Otherwise 408. */                                                       \
     X(body_ms, 30000, "time for progress of a body: 408")                      \
+    /* Milliseconds in which the program has to answer a request               \
+     * (zocket/http.h). */                                                     \
+    X(http_ms, 30000, "time for the program to answer a request: 504")         \
+    /* Requests that the program has not answered. */                          \
+    X(held_requests, 4096, "requests that wait for the program: 503")          \
+    /* Bytes of those requests, with their bodies. */                          \
+    X(held_bytes, 67108864, "of them: 503")                                    \
     /* Milliseconds from the answer to a request to the next request on its    \
      * connection. Longer than the time of a proxy in front, which would send  \
      * a request while the connection ends. */                                 \

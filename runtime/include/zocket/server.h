@@ -47,6 +47,7 @@
 extern "C" {
 #endif
 
+struct zkt_http;
 struct zkt_server;
 struct uv_loop_s; /* libuv's uv_loop_t */
 
@@ -95,7 +96,11 @@ struct zkt_serve_options {
     /* Called once, when nothing is left of the server on its loop; by zkt_serve
      * after the server was freed, and not if its exit status is 1. */
     void (*on_stopped)(void *user);
-    /* Passed to the three above. */
+    /* Called for each request that asks for no WebSocket, and that no route of
+     * the server takes; it answers (zocket/http.h), on the server's first
+     * thread. */
+    void (*on_request)(struct zkt_http *http, void *user);
+    /* Passed to the four above. */
     void *user;
     /* NULL: malloc and its family. */
     const struct zkt_allocator *allocator;

@@ -37,6 +37,7 @@
 #include "zocket/call.h"
 #include "zocket/client.h"
 #include "zocket/embed.h"
+#include "zocket/http.h"
 #include "zocket/log.h"
 #include "zocket/server.h"
 #include "zocket/status.h"
