@@ -46,7 +46,7 @@ static size_t frame_chunk(uint8_t *data, size_t len, bool ends)
 {
     size_t all = 0;
     if (len > 0) {
-        char head[HEAD_LEN + 1];
+        char head[2 * sizeof(len) + 3]; /* of any length, says gcc -O0 */
         snprintf(head, sizeof(head), "%05zx\r\n", len);
         memcpy(data, head, HEAD_LEN);
         memcpy(data + HEAD_LEN + len, "\r\n", TAIL_LEN);
