@@ -29,13 +29,17 @@ struct selection {
     struct zkt_str known, bearer; /* or "" */
 };
 
+/* A client prefers what we prefer, in whichever order it offers: one that
+ * offers `zocket` first knows from the answer of a server that takes the first
+ * offer of anybody that this is not ours. */
 static void take_offers(struct selection *s, struct zkt_str offers)
 {
     struct zkt_str offer;
-    while (s->known.len == 0 && zkt__http_next_item(&offers, &offer)) {
-        if (zkt_str_eq(offer, ZKT_STR(ZKT_WS_PROTOCOL_RFC6902)) ||
-            zkt_str_eq(offer, ZKT_STR(ZKT_WS_PROTOCOL_PLAIN))) {
+    while (zkt__http_next_item(&offers, &offer)) {
+        if (zkt_str_eq(offer, ZKT_STR(ZKT_WS_PROTOCOL_RFC6902))) {
             s->known = offer;
+        } else if (zkt_str_eq(offer, ZKT_STR(ZKT_WS_PROTOCOL_PLAIN))) {
+            s->known = s->known.len > 0 ? s->known : offer;
         } else if (s->bearer.len == 0 &&
                    zkt__request_begins(offer, ZKT_STR("bearer"))) {
             s->bearer = offer;

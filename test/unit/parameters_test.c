@@ -252,7 +252,10 @@ static void test_subprotocols(void **state)
         { "Sec-WebSocket-Protocol: Zocket, ZOCKET.RFC6902\r\n", "" },
         { "Sec-WebSocket-Protocol: zocket.rfc6902,zocket\r\n",
           "zocket.rfc6902" },
-        { "Sec-WebSocket-Protocol: zocket, zocket.rfc6902\r\n", "zocket" },
+        { "Sec-WebSocket-Protocol: zocket, zocket.rfc6902\r\n",
+          "zocket.rfc6902" },
+        { "Sec-WebSocket-Protocol: zocket, bearer.x, zocket.rfc6902\r\n",
+          "zocket.rfc6902" },
         { "Sec-WebSocket-Protocol: bearer.x, zocket\r\n", "zocket" },
         { "Sec-WebSocket-Protocol: a, bearer64.x, bearer.y\r\n", "bearer64.x" },
         { "Sec-WebSocket-Protocol: bearer.x\r\nA: b\r\n"
