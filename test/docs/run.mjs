@@ -24,6 +24,7 @@
 //   <!-- test: excerpt of zocket -->     c: part of a header of the runtime
 //   <!-- test: excerpt of FOLDER/FILE -->        c: part of that file
 //   <!-- test: excerpt of chat.zkt -->   ts: part of the generated module
+//   <!-- test: client of chat.zkt -->    ts: part of a program; test/web compiles it
 //   <!-- test: frames with NAME -->      text: sent to a program of the page
 //   <!-- test: output FOLDER/FILE -->    text: lines of that file, in its order
 //   <!-- test: exit N -->                console: the exit status of the last command
@@ -299,6 +300,7 @@ async function checkProgram(page, listing, kind, names, schema) {
 // ---- TypeScript ----
 
 async function checkModule(page, listing) {
+  if (/^client of \S+$/.test(listing.mark)) return; // in test/web
   const m = /^excerpt of (\S+)$/.exec(listing.mark);
   if (!m) unknown(listing);
   await checkExcerpt(page, listing, m[1], ".gen.ts");
