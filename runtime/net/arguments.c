@@ -85,7 +85,7 @@ static void print_help(const char *program)
            "  --port N                to listen on; 0: any free one\n"
            "  --host ADDRESS          numeric; 0.0.0.0 for all interfaces\n"
            "  --listen WHERE          in place of both; HOST:PORT, unix:PATH, "
-           "fd:N, systemd\n"
+           "fd:N, systemd, proxy:WHERE\n"
            "  --socket-mode MODE      of Unix sockets, octal (600)\n"
            "  --threads N             that share the work, at most %d (1)\n"
            "  --allow-origins LIST    of pages that may send requests; "

@@ -119,6 +119,10 @@ const char *zkt__listen_address_parse(const char *text,
                                       struct zkt_listen_address *out)
 {
     *out = (struct zkt_listen_address){ .fd = -1 };
+    if (strncmp(text, "proxy:", 6) == 0) {
+        out->proxied = true;
+        text += 6;
+    }
     if (strncmp(text, "unix:", 5) == 0) {
         return parse_unix(text + 5, out);
     }

@@ -5,10 +5,12 @@
  *     unix:/run/chat.sock
  *     fd:3            an inherited listening socket
  *     systemd         the sockets of systemd's socket activation
+ *     proxy:…         any of these, with the PROXY protocol
  */
 #ifndef ZKT_NET_LISTEN_ADDRESS_H
 #define ZKT_NET_LISTEN_ADDRESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "net/url.h"
@@ -21,6 +23,7 @@ enum zkt_listen_kind {
 };
 
 struct zkt_listen_address {
+    bool proxied;
     enum zkt_listen_kind kind;
     char host[ZKT_HOST_MAX + 1]; /* name, numeric address, or "*" for all */
     uint16_t port;

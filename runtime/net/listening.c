@@ -14,7 +14,9 @@ enum {
 };
 
 struct opening {
+    const struct zkt_server *server;
     struct zkt_listening *listening;
+    unsigned traits;    /* of the listener, besides those of its address */
     mode_t mode;        /* of Unix sockets */
     const char *reason; /* of the error; NULL: the error's own text */
 };
@@ -38,7 +40,7 @@ static int add(struct opening *o, int fd, struct zkt_socket_file file)
     struct zkt_listening *listening = o->listening;
     struct zkt_listening_socket socket = { .fd = fd, .file = file };
     int error = zkt__socket_address(fd, &socket.address);
-    socket.traits = (uint8_t)traits_of(&socket.address);
+    socket.traits = (uint8_t)(traits_of(&socket.address) | o->traits);
     if (error == 0 && listening->count == ZKT_LISTENING_MAX) {
         error = fail(o, UV_E2BIG, "there are more than 64 sockets");
     }
@@ -208,6 +210,20 @@ static int open_systemd(struct opening *o)
 
 /* ---- all of them ---- */
 
+/* Returns NULL, or a contradiction between a listener and the options. */
+static const char *check_proxied(const struct opening *o,
+                                 const struct zkt_listen_address *address)
+{
+    if (zkt__server_options(o->server)->forwarded_by !=
+        ZKT_FORWARDED_BY_PROXY_PROTOCOL) {
+        return "it needs forwarded_by proxy-protocol";
+    }
+    return address->kind == ZKT_LISTEN_UNIX &&
+                   !zkt__server_trusts(o->server, "", ZKT_LISTENER_UNIX)
+               ? "it needs 'unix' among trusted_proxies"
+               : NULL;
+}
+
 static int open_listener(struct opening *o, const char *text)
 {
     struct zkt_listen_address address;
@@ -215,6 +231,13 @@ static int open_listener(struct opening *o, const char *text)
     if (wrong != NULL) {
         return fail(o, -EINVAL, wrong);
     }
+    if (address.proxied) {
+        wrong = check_proxied(o, &address);
+        if (wrong != NULL) {
+            return fail(o, -EINVAL, wrong);
+        }
+    }
+    o->traits = address.proxied ? ZKT_LISTENER_PROXY : 0;
     switch (address.kind) {
     case ZKT_LISTEN_UNIX:
         return open_unix(o, address.path);
@@ -260,17 +283,35 @@ static int open_default(struct opening *o, struct zkt_server *server)
     return error;
 }
 
+/* Returns true if the proxies are to use a protocol that no listener has. */
+static bool lacks_proxied(const struct opening *o)
+{
+    const struct zkt_listening *listening = o->listening;
+    bool lacks = zkt__server_options(o->server)->forwarded_by ==
+                 ZKT_FORWARDED_BY_PROXY_PROTOCOL;
+    for (uint32_t i = 0; i < listening->count; i++) {
+        lacks = lacks && (listening->all[i].traits & ZKT_LISTENER_PROXY) == 0;
+    }
+    return lacks;
+}
+
 int zkt__listening_open(struct zkt_server *server, struct zkt_listening *out)
 {
     const struct zkt_serve_options *options = zkt__server_options(server);
     struct opening o = {
+        .server = server,
         .listening = out,
         .mode = options->socket_mode != 0 ? options->socket_mode : DEFAULT_MODE,
     };
     const bool listed = options->listen != NULL && options->listen[0] != NULL;
     out->count = 0;
-    const int error = listed ? open_listed(&o, server)
-                             : open_default(&o, server);
+    int error = listed ? open_listed(&o, server) : open_default(&o, server);
+    if (error == 0 && lacks_proxied(&o)) {
+        zkt__server_log(server, ZKT_LOG_ERROR,
+                        "forwarded_by proxy-protocol, but no listener is "
+                        "proxy:HOST:PORT");
+        error = -EINVAL;
+    }
     if (error != 0) {
         zkt__listening_close(out, 0);
     }

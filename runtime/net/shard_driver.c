@@ -1,6 +1,7 @@
 /* See shard_driver.h. */
 #include "net/shard_driver.h"
 
+#include "net/proxied.h"
 #include "net/ticks.h"
 
 static void on_async(uv_async_t *async)
@@ -50,6 +51,7 @@ int zkt__shard_driver_init(struct zkt_shard_driver *d,
     }
     d->async.data = d;
     d->loop.handles++;
+    zkt__list_init(&d->proxied);
     d->server = server;
     return 0;
 }
@@ -97,6 +99,7 @@ void zkt__shard_driver_stop(struct zkt_shard_driver *d)
     if (d->server == NULL) {
         return;
     }
+    zkt__proxied_drop_all(d);
     leave(d);
     zkt__loop_stop(&d->loop);
     uv_close((uv_handle_t *)&d->async, on_async_gone);
@@ -105,8 +108,34 @@ void zkt__shard_driver_stop(struct zkt_shard_driver *d)
 
 /* ---- connections ---- */
 
+static bool report_dropped(struct zkt_shard_driver *d,
+                           const struct zkt_accepted *accepted, int error)
+{
+    char text[ZKT_ADDRESS_TEXT];
+    zkt__socket_format_peer((const struct sockaddr *)&accepted->peer, text);
+    zkt__server_log_address(d->server, ZKT_LOG_WARNING, text,
+                            "a connection from %s was dropped: %s", text,
+                            uv_strerror(error));
+    return false;
+}
+
 bool zkt__shard_driver_take(struct zkt_shard_driver *d,
                             const struct zkt_accepted *accepted)
+{
+    if ((accepted->listener & ZKT_LISTENER_PROXY) == 0) {
+        return zkt__shard_driver_attach(d, accepted);
+    }
+    const int error = zkt__proxied_begin(d, accepted);
+    if (error == 0) {
+        return true;
+    }
+    zkt__socket_close(accepted->fd);
+    zkt__server_cancel_admission(d->server);
+    return report_dropped(d, accepted, error);
+}
+
+bool zkt__shard_driver_attach(struct zkt_shard_driver *d,
+                              const struct zkt_accepted *accepted)
 {
     const struct sockaddr *peer = (const struct sockaddr *)&accepted->peer;
     char text[ZKT_ADDRESS_TEXT];
@@ -123,9 +152,5 @@ bool zkt__shard_driver_take(struct zkt_shard_driver *d,
         zkt__loop_read_early(&d->loop, endpoint);
         return true;
     }
-    zkt__socket_format_peer(peer, text);
-    zkt__server_log_address(d->server, ZKT_LOG_WARNING, text,
-                            "a connection from %s was dropped: %s", text,
-                            uv_strerror(error));
-    return false;
+    return report_dropped(d, accepted, error);
 }

@@ -15,6 +15,7 @@ struct zkt_shard_driver {
     struct zkt_server *server; /* the shard; NULL after a stop */
     struct zkt_loop loop;
     uv_async_t async;
+    struct zkt_list proxied; /* connections without their header: proxied.h */
     /* Called after a wake, before the turn ends; may be NULL. */
     void (*on_wake)(struct zkt_shard_driver *driver);
 };
@@ -38,6 +39,10 @@ void zkt__shard_driver_join(struct zkt_shard_driver *driver,
  */
 bool zkt__shard_driver_take(struct zkt_shard_driver *driver,
                             const struct zkt_accepted *accepted);
+
+/** As zkt__shard_driver_take, for a connection whose peer is known. */
+bool zkt__shard_driver_attach(struct zkt_shard_driver *driver,
+                              const struct zkt_accepted *accepted);
 
 /** Wakes the driver. May be called from any thread until the driver stops. */
 void zkt__shard_driver_wake(struct zkt_shard_driver *driver);

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "net/listening.h"
+#include "net/proxied.h"
 #include "net/shard_driver.h"
 #include "net/worker_threads.h"
 
@@ -36,9 +37,32 @@ static bool has_room(const struct zkt_uv_server *s)
     return most == 0 || sockets < (uint64_t)most + ZKT_REFUSED_MAX;
 }
 
+/* Returns true if a connection may speak for others, where each has to. */
+static bool may_speak(const struct zkt_uv_server *s,
+                      const struct zkt_accepted *accepted)
+{
+    const struct sockaddr *peer = (const struct sockaddr *)&accepted->peer;
+    char text[ZKT_ADDRESS_TEXT];
+    zkt__socket_format_address(peer, text);
+    if ((accepted->listener & ZKT_LISTENER_PROXY) == 0 ||
+        zkt__server_trusts(s->driver.server, text, accepted->listener)) {
+        return true;
+    }
+    zkt__socket_format_peer(peer, text);
+    zkt__server_log_address(s->driver.server, ZKT_LOG_WARNING, text,
+                            "a connection from %s was dropped: trusted_proxies "
+                            "does not name it",
+                            text);
+    return false;
+}
+
 static void on_accept(void *user, const struct zkt_accepted *accepted)
 {
     struct zkt_uv_server *s = user;
+    if (!may_speak(s, accepted)) {
+        zkt__socket_close(accepted->fd);
+        return;
+    }
     if (!has_room(s)) {
         zkt__server_limit_hits(s->driver.server)->connections++;
         zkt__socket_close(accepted->fd);
@@ -180,6 +204,7 @@ static void on_turn(struct zkt_loop *loop)
     }
     if (zkt__server_is_stopping(s->driver.server)) {
         stop_listening(s);
+        zkt__proxied_drop_all(&s->driver);
     } else {
         resume_accepting(s, false);
     }

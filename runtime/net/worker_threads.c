@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "net/proxied.h"
 #include "net/shard_driver.h"
 #include "net/socket.h"
 
@@ -91,6 +92,9 @@ static void on_wake(struct zkt_shard_driver *driver)
 static void on_turn(struct zkt_loop *loop)
 {
     struct worker *w = loop->user;
+    if (zkt__server_is_stopping(w->driver.server)) {
+        zkt__proxied_drop_all(&w->driver);
+    }
     if (atomic_load(&w->stop_requested) ||
         (zkt_server_is_down(w->driver.server) && loop->sockets == 0)) {
         stop(w);

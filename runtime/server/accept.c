@@ -141,16 +141,15 @@ struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
                                                 unsigned listener)
 {
     address = address != NULL ? address : "";
-    const bool has_proxy = zkt__server_trusts(server, address, listener);
+    const bool has_proxy = server->options.forwarded_by !=
+                               ZKT_FORWARDED_BY_PROXY_PROTOCOL &&
+                           zkt__server_trusts(server, address, listener);
     struct zkt_connection *c = zkt__connection_new(server, address, has_proxy);
     if (c == NULL) {
         zkt__server_cancel_admission(server);
         return NULL;
     }
     c->listener = (uint8_t)listener;
-    c->session.peer.has_proxy = has_proxy &&
-                                server->options.forwarded_by !=
-                                    ZKT_FORWARDED_BY_PROXY_PROTOCOL;
     /* The limits of an address are for the clients of a proxy, once it has told
      * theirs. */
     if (!count_address(server, c, has_proxy ? "" : address)) {

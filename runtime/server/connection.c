@@ -616,7 +616,7 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server,
     if (c == NULL) {
         return NULL;
     }
-    c->has_proxy = has_proxy;
+    c->session.peer.has_proxy = has_proxy;
     c->session.peer.remote = memcpy((char *)(c + 1) + room, address, len);
     c->endpoint.ops = &endpoint_ops;
     c->endpoint.core = &server->core;

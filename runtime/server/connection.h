@@ -60,7 +60,6 @@ struct zkt_connection {
     enum zkt_stage stage : 8;
     uint8_t listener;   /* a set of enum zkt_listener_trait */
     bool input_ended;   /* the peer has ended its stream */
-    bool has_proxy : 1; /* the peer is a trusted proxy */
     bool oversized : 1; /* has far too much output; counted by the server */
     bool overdue : 1;   /* it had so at the end of a turn */
 };

@@ -71,10 +71,10 @@ static void refuse_host(struct zkt_connection *c, struct zkt_str host)
 {
     struct zkt_server *server = server_of(c);
     server->host.stats.refused_hosts++;
-    zkt__server_log(server, ZKT_LOG_WARNING,
-                    "a request of %s for the host '%.*s' was refused: "
-                    "server_names does not name it",
-                    peer_of(c), ZKT_ARG(host));
+    zkt__server_log_address(server, ZKT_LOG_WARNING, peer_of(c),
+                            "a request of %s for the host '%.*s' was refused: "
+                            "server_names does not name it",
+                            peer_of(c), ZKT_ARG(host));
     zkt__session_refuse_request(
         &server->host, &c->session, 421,
         &(const struct zkt_failure){
@@ -89,17 +89,18 @@ static void refuse_origin(struct zkt_connection *c,
     struct zkt_server *server = server_of(c);
     server->host.stats.refused_origins++;
     if (verdict == ZKT_ORIGIN_FOREIGN) {
-        zkt__server_log(
-            server, ZKT_LOG_WARNING,
+        zkt__server_log_address(
+            server, ZKT_LOG_WARNING, peer_of(c),
             "a request of %s from a page of '%.*s' was refused: "
             "allow_origins does not name it",
             peer_of(c),
             ZKT_ARG(zkt__http_value(request, ZKT_HTTP_FIELD_ORIGIN)));
     } else {
-        zkt__server_log(server, ZKT_LOG_WARNING,
-                        "a request of %s from a page of another site was "
-                        "refused: allow_origins does not allow all",
-                        peer_of(c));
+        zkt__server_log_address(
+            server, ZKT_LOG_WARNING, peer_of(c),
+            "a request of %s from a page of another site was "
+            "refused: allow_origins does not allow all",
+            peer_of(c));
     }
     zkt__session_refuse_request(
         &server->host, &c->session, 403,
@@ -141,7 +142,9 @@ bool zkt__filter_head(struct zkt_connection *c,
     };
     struct zkt_origin_way way = {
         .host = request->host,
-        .loopback = (c->listener & ZKT_LISTENER_LOOPBACK) != 0 && !c->has_proxy,
+        .loopback = (c->listener & ZKT_LISTENER_LOOPBACK) != 0 &&
+                    (c->listener & ZKT_LISTENER_PROXY) == 0 &&
+                    !c->session.peer.has_proxy,
         .secure = (c->listener & ZKT_LISTENER_TLS) != 0,
     };
     enum zkt_http_cors cors;

@@ -81,7 +81,8 @@ struct zkt_limit_counts *zkt__server_limit_hits(struct zkt_server *server);
 enum zkt_listener_trait {
     ZKT_LISTENER_LOOPBACK = 1 << 0, /* bound to an address of loopback */
     ZKT_LISTENER_UNIX = 1 << 1,     /* a Unix socket */
-    ZKT_LISTENER_TLS = 1 << 2       /* with TLS */
+    ZKT_LISTENER_TLS = 1 << 2,      /* with TLS */
+    ZKT_LISTENER_PROXY = 1 << 4     /* by a proxy, with the PROXY protocol */
 };
 
 /**

@@ -2,7 +2,6 @@
 // and of Unix sockets; what a page may read; what the log says. test/unit has
 // the whole table. COUNTER_SERVER names the program.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
 import os from "node:os";
@@ -44,7 +43,7 @@ test("each listener lets in the hosts and pages of its nature", async (t) => {
   const listeners = ["127.0.0.1:0", "0.0.0.0:0", `unix:${socketPath}`];
   const args = listeners.flatMap((listener) => ["--listen", listener]);
   const server = await startServer(t, process.env.COUNTER_SERVER, args);
-  while (!server.log().includes("ws+unix")) await once(server.child.stderr, "data");
+  await server.logged(/ws\+unix/);
   const [loopback, everybody] = [...server.log().matchAll(/ws:\/\/\S+:(\d+)/g)].map(
     ([, port]) => ({ host: "127.0.0.1", port }),
   );
@@ -66,9 +65,9 @@ test("each listener lets in the hosts and pages of its nature", async (t) => {
     const plain = await ask(where, headers); // no route: 426
     assert.equal(plain.status, status === 101 ? 426 : status, `${host} ${origin}`);
   }
-  assert.match(server.log(), /127\.0\.0\.1 from a page of 'https:\/\/evil\.example' was refused: allow_origins/);
-  assert.match(server.log(), /127\.0\.0\.1 for the host 'evil\.example:1' was refused: server_names/);
-  assert.match(server.log(), /a Unix socket from a page of 'null' was refused: allow_origins/);
+  await server.logged(/127\.0\.0\.1 from a page of 'https:\/\/evil\.example' was refused: allow_origins/);
+  await server.logged(/127\.0\.0\.1 for the host 'evil\.example:1' was refused: server_names/);
+  await server.logged(/a Unix socket from a page of 'null' was refused: allow_origins/);
   assert.equal((await ask(loopback, { host: "10.0.0.1" }, "GET", "/healthz")).status, 200);
   await server.stop();
 });

@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
 import WebSocket from "ws";
 
 const PATIENCE_MS = 20000; // sanitizers are slow; no test waits this long
@@ -36,11 +37,17 @@ export async function startServer(scope, program, args = []) {
     url,
     child,
     log: () => log,
+    /** Resolves with the match when the log has it, which may be a moment
+     * after the peer's answer. */
+    async logged(pattern) {
+      while (!pattern.test(log)) await setTimeout(5);
+      return pattern.exec(log);
+    },
     /** Stops the server and checks that it ends properly. */
     async stop() {
       const ended = once(child, "exit");
       child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+      const timer = globalThis.setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
       const [code, signal] = await ended;
       clearTimeout(timer);
       assert.equal(signal, null, log);
@@ -83,7 +90,7 @@ export class Peer {
   next() {
     if (this.#queue.length > 0) return Promise.resolve(this.#queue.shift());
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
+      const timer = globalThis.setTimeout(
         () => reject(new Error("no message came")),
         PATIENCE_MS,
       );

@@ -41,6 +41,7 @@ void growth_codec(void);
 void growth_deflate(void);
 void growth_envelope(void);
 void growth_files(void);
+void growth_forwarded(void);
 void growth_http(void);
 void growth_request(void);
 void growth_server(void);

@@ -81,8 +81,10 @@ struct zkt_serve_options {
      * addresses of the name), "*:3000" (all interfaces, IPv4 and IPv6), port 0
      * for a free one, "unix:/run/chat.sock", "fd:3" (an inherited listening
      * socket, which the server closes), "systemd" (the sockets of its socket
-     * activation, LISTEN_FDS). At most 64 sockets; all are opened, or none.
-     * Names are looked up in zkt_serve or zkt_server_listen, which wait. */
+     * activation, LISTEN_FDS), "proxy:127.0.0.1:3000" (any of these, for
+     * trusted_proxies with the PROXY protocol). At most 64 sockets; all are
+     * opened, or none. Names are looked up in zkt_serve or zkt_server_listen,
+     * which wait. */
     const char *const *listen;
     /* The permissions of the files of Unix sockets, whatever the umask is; 0:
      * 0600. */
