@@ -31,7 +31,8 @@
 //   <!-- test: files of docs/PAGE.md --> anywhere: this page begins with the
 //                                        schemas and programs of that one
 //   <!-- test: unit -->                  ini: a unit of systemd
-//   <!-- test: nginx -->                 nginx: blocks and directives
+//   <!-- test: nginx -->                 nginx, and caddy, haproxy: a configuration,
+//                                        which test/e2e/proxies.test.js runs
 //
 // `given: …` at the end of a comment is put before a fragment or functions.
 // console is run, in the folder of the page's files, and its output is compared
@@ -369,15 +370,11 @@ async function checkUnit(page, listing) {
   }
 }
 
-async function checkNginx(page, listing) {
-  if (listing.mark !== "nginx") unknown(listing);
-  let depth = 0;
-  for (const line of listing.text.trimEnd().split("\n")) {
-    if (!/^\s*([^{};]+[{;]|\}|)$/.test(line)) throw new Error(line);
-    depth += line.endsWith("{") ? 1 : line.trim() === "}" ? -1 : 0;
-    if (depth < 0) break;
-  }
-  if (depth !== 0) throw new Error("the braces do not match");
+/** A configuration of a proxy, which test/e2e/proxies.test.js tries. */
+function checkProxy(mark) {
+  return async (page, listing) => {
+    if (listing.mark !== mark) unknown(listing);
+  };
 }
 
 /** Checks frames of a server of the page: '>' is sent, '<' is received. Or
@@ -414,7 +411,9 @@ const checks = {
   ts: checkModule,
   text: checkText,
   ini: checkUnit,
-  nginx: checkNginx,
+  nginx: checkProxy("nginx"),
+  caddyfile: checkProxy("caddy"),
+  haproxy: checkProxy("haproxy"),
   meson: async () => {},
   cmake: async () => {},
   make: async () => {},
