@@ -110,7 +110,8 @@ static bool is_since(const struct zkt_http_validators *current,
                      struct zkt_str date, bool changed)
 {
     int64_t seconds;
-    return zkt__http_parse_date(date, &seconds) &&
+    return current->modified_s != ZKT_HTTP_NO_DATE &&
+           zkt__http_parse_date(date, &seconds) &&
            (current->modified_s > seconds) == changed;
 }
 

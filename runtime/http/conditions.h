@@ -10,10 +10,13 @@
 
 #include "zocket/types.h"
 
+/* The date of a representation that has none. */
+#define ZKT_HTTP_NO_DATE INT64_MIN
+
 /* The current representation of a resource. */
 struct zkt_http_validators {
     struct zkt_str etag; /* strong, with its quotation marks */
-    int64_t modified_s;  /* since the epoch */
+    int64_t modified_s;  /* since the epoch; or ZKT_HTTP_NO_DATE */
     int64_t now_s;       /* the wall clock; 0: none */
     uint64_t size;       /* in bytes */
 };

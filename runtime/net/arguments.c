@@ -49,9 +49,10 @@ struct settings {
 
 /* Options with a value that are no limits, after the one without. */
 static const char *const others[] = {
-    "help",   "allow_origins", "deflate",     "forwarded_by", "healthz",
-    "host",   "listen",        "log_format",  "log_level",    "port",
-    "readyz", "server_names",  "socket_mode", "threads",      "trusted_proxies",
+    "help",         "allow_origins", "client_js", "deflate",
+    "forwarded_by", "healthz",       "host",      "listen",
+    "log_format",   "log_level",     "port",      "readyz",
+    "server_names", "socket_mode",   "threads",   "trusted_proxies",
 };
 
 enum {
@@ -97,6 +98,7 @@ static void print_help(const char *program)
            "  --deflate on|off        compresses messages from 1 KiB on (off)\n"
            "  --healthz on|off        the route GET /healthz (on)\n"
            "  --readyz on|off         the route GET /readyz (on)\n"
+           "  --client-js on|off      the route GET /_zocket/client.js (on)\n"
            "  --log-format FORMAT     text, logfmt or json (text)\n"
            "  --log-level LEVEL       debug, info, warning or error (info)\n"
            "  --help\n"
@@ -394,6 +396,9 @@ static bool take(struct settings *settings, const struct argument *limit,
     }
     if (strcmp(option, "readyz") == 0) {
         return take_route(&options->no_readyz, name, value);
+    }
+    if (strcmp(option, "client_js") == 0) {
+        return take_route(&options->no_client_js, name, value);
     }
     if (strcmp(option, "log_format") == 0) {
         return take_log_format(options, name, value);

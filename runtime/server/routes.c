@@ -1,9 +1,13 @@
 /* See routes.h. */
 #include "server/routes.h"
 
+#include <stdio.h>
+
+#include "http/conditions.h"
 #include "server/answer.h"
 #include "server/connection.h"
 #include "server/core.h"
+#include "server/page_client.h"
 
 static struct zkt_server *server_of(struct zkt_connection *c)
 {
@@ -67,7 +71,53 @@ static void answer_readiness(const struct zkt_route *route,
     }
 }
 
+/* ---- the client for pages ---- */
+
+static const struct zkt_str script_path = ZKT_STR_INIT("/_zocket/client.js");
+
+static int judge_script(const struct zkt_route *route, struct zkt_connection *c,
+                        const struct zkt_http_request *request)
+{
+    (void)route;
+    return judge_path(request, script_path,
+                      server_of(c)->options.no_client_js ||
+                          zkt__page_client.script.len == 0);
+}
+
+/* A browser keeps the script, and asks each time whether it is that of the
+ * server: a page and its server never differ. */
+static void answer_script(const struct zkt_route *route,
+                          struct zkt_connection *c,
+                          const struct zkt_http_request *request)
+{
+    const struct zkt_http_validators current = {
+        .etag = zkt__page_client.etag,
+        .modified_s = ZKT_HTTP_NO_DATE,
+        .size = zkt__page_client.script.len,
+    };
+    struct zkt_http_range all;
+    const int status = zkt__http_judge_conditions(request->fields, &current,
+                                                  false, &all);
+    char fields[192];
+    const int len = snprintf(fields, sizeof(fields),
+                             "Content-Type: text/javascript; charset=utf-8\r\n"
+                             "ETag: %.*s\r\n"
+                             "Cache-Control: no-cache\r\n"
+                             "X-Content-Type-Options: nosniff\r\n",
+                             ZKT_ARG(current.etag));
+    (void)route;
+    zkt__answer(
+        c, request,
+        (struct zkt_http_response){
+            .status = status,
+            .fields = { fields, (size_t)len },
+            .body = status == 200 ? zkt__page_client.script : ZKT_STR(""),
+        });
+}
+
 /* In front of those that are added. */
+static const struct zkt_route script = { .judge = judge_script,
+                                         .answer = answer_script };
 static const struct zkt_route readiness = { .judge = judge_readiness,
                                             .answer = answer_readiness };
 static const struct zkt_route health = { .judge = judge_health,
@@ -91,7 +141,8 @@ static const struct zkt_route *route_after(const struct zkt_server *server,
 {
     return route == NULL         ? &health
            : route == &health    ? &readiness
-           : route == &readiness ? server->shards->routes
+           : route == &readiness ? &script
+           : route == &script    ? server->shards->routes
                                  : route->next;
 }
 

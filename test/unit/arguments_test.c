@@ -51,7 +51,7 @@ struct started {
     char listen[256]; /* a blank follows each listener */
     uint16_t port;
     uint32_t threads, socket_mode;
-    bool no_healthz, no_readyz, deflate;
+    bool no_healthz, no_readyz, no_client_js, deflate;
 };
 
 static void copy_listeners(struct started *started, const char *const *listen)
@@ -75,6 +75,7 @@ static void on_start(void *user, struct zkt_server *server)
     started->socket_mode = zkt__server_options(server)->socket_mode;
     started->no_healthz = zkt__server_options(server)->no_healthz;
     started->no_readyz = zkt__server_options(server)->no_readyz;
+    started->no_client_js = zkt__server_options(server)->no_client_js;
     started->log = zkt__server_options(server)->log;
     started->log_record = zkt__server_options(server)->log_record;
     started->log_level = zkt__server_options(server)->log_level;
@@ -341,10 +342,12 @@ static void test_routes(void **state)
     struct started s;
     (void)state;
     assert_int_equal(SERVE(&s, none, "x"), 0);
-    assert_false(s.no_healthz || s.no_readyz);
+    assert_false(s.no_healthz || s.no_readyz || s.no_client_js);
     assert_int_equal(setenv("ZOCKET_READYZ", "off", 1), 0);
     assert_int_equal(SERVE(&s, none, "x", "--healthz", "off"), 0);
-    assert_true(s.no_healthz && s.no_readyz);
+    assert_true(s.no_healthz && s.no_readyz && !s.no_client_js);
+    assert_int_equal(SERVE(&s, none, "x", "--client-js", "off"), 0);
+    assert_true(s.no_client_js);
     assert_int_equal(SERVE(&s, none, "x", "--readyz=on"), 0);
     assert_false(s.no_healthz || s.no_readyz);
     unsetenv("ZOCKET_READYZ");

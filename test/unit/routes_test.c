@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "server/core.h"
+#include "server/page_client.h"
 #include "slow.h"
 #include "zocket/embed.h"
 
@@ -159,6 +160,62 @@ static void test_routes_that_are_left_out(void **state)
     zkt_server_free(server);
 }
 
+#define SCRIPT(method) method " /_zocket/client.js HTTP/1.1\r\nHost: x\r\n"
+
+static void check_script(struct wire *w, const struct zkt_page_client *client)
+{
+    char fields[256], known[256];
+    const size_t len = (size_t)snprintf(
+        fields, sizeof(fields),
+        "Content-Type: text/javascript; charset=utf-8\r\n"
+        "ETag: %.*s\r\n"
+        "Cache-Control: no-cache\r\n"
+        "X-Content-Type-Options: nosniff\r\n",
+        ZKT_ARG(client->etag));
+    snprintf(known, sizeof(known),
+             SCRIPT("GET") "If-None-Match: \"no\", W/%.*s\r\n\r\n",
+             ZKT_ARG(client->etag));
+    (void)exchange(w, SCRIPT("GET") "\r\n", 0);
+    assert_memory_equal(w->text, "HTTP/1.1 200 ", 13);
+    assert_non_null(strstr(w->text, fields));
+    assert_in_range(w->len, len + client->script.len, 65536);
+    assert_memory_equal(w->text + w->len - client->script.len,
+                        client->script.data, client->script.len);
+    (void)exchange(w, SCRIPT("HEAD") "\r\n", 0);
+    assert_memory_equal(w->text, "HTTP/1.1 200 ", 13);
+    assert_in_range(w->len, len, len + 200);
+    (void)exchange(w, known, 0);
+    assert_memory_equal(w->text, "HTTP/1.1 304 ", 13);
+    assert_non_null(strstr(w->text, fields));
+    assert_in_range(w->len, len, len + 200);
+    (void)exchange(w,
+                   SCRIPT("GET") "If-Modified-Since: Thu, 01 Jan 2099 "
+                                 "00:00:00 GMT\r\n\r\n",
+                   0);
+    assert_memory_equal(w->text, "HTTP/1.1 200 ", 13); /* it has no date */
+}
+
+/* A library that was built without the script has no such route. */
+static void test_the_client_for_pages(void **state)
+{
+    const struct zkt_page_client *client = &zkt__page_client;
+    struct zkt_server *server = new_slow_server(NULL, NULL);
+    struct wire w = connect_wire(server);
+    (void)state;
+    if (client->script.len > 0) {
+        check_script(&w, client);
+    }
+    (void)exchange(&w, SCRIPT("POST") "\r\n", 0);
+    assert_memory_equal(w.text, "HTTP/1.1 405 ", 13);
+    close_wire(&w);
+    w = connect_wire(server);
+    server->options.no_client_js = true;
+    (void)exchange(&w, SCRIPT("GET") "\r\n", 0);
+    assert_memory_equal(w.text, "HTTP/1.1 426 ", 13);
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
 /* The WebSocket works, and a half-open connection is counted no more. */
 static void test_a_websocket_behind_requests(void **state)
 {
@@ -241,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_connections),
         cmocka_unit_test(test_routes_that_are_left_out),
+        cmocka_unit_test(test_the_client_for_pages),
         cmocka_unit_test(test_a_websocket_behind_requests),
         cmocka_unit_test(test_answers_that_are_not_taken),
         cmocka_unit_test(test_stopping),

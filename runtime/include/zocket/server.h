@@ -148,6 +148,9 @@ struct zkt_serve_options {
     /* Leave out the routes GET /healthz and GET /readyz, by which load
      * balancers and orchestrators watch a server. */
     bool no_healthz, no_readyz;
+    /* Leaves out the route GET /_zocket/client.js, the client for pages. A
+     * library that was built without esbuild does not have it. */
+    bool no_client_js;
     /* Compresses messages from 1 KiB on for clients that offer it
      * (permessage-deflate, RFC 7692), and takes theirs. It costs time, and 300
      * KB of memory for each thread. The library has to be built with zlib. */
@@ -176,15 +179,16 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
  * environment changes them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_LISTEN with blanks
  * between the listeners, ZOCKET_SOCKET_MODE, ZOCKET_THREADS,
  * ZOCKET_ALLOW_ORIGINS, ZOCKET_SERVER_NAMES, ZOCKET_TRUSTED_PROXIES,
- * ZOCKET_FORWARDED_BY, ZOCKET_HEALTHZ and ZOCKET_READYZ, on or off,
- * ZOCKET_LOG_FORMAT, ZOCKET_LOG_LEVEL, and a variable for each limit:
+ * ZOCKET_FORWARDED_BY, ZOCKET_HEALTHZ, ZOCKET_READYZ and ZOCKET_CLIENT_JS, on
+ * or off, ZOCKET_LOG_FORMAT, ZOCKET_LOG_LEVEL, and a variable for each limit:
  * ZOCKET_MESSAGE_BYTES, …), and the arguments change both: `--port N`,
  * `--host ADDRESS`, `--listen WHERE` once or more often, `--socket-mode MODE`,
  * `--threads N`, `--allow-origins LIST`, `--server-names LIST`,
  * `--trusted-proxies LIST`, `--forwarded-by WORD`, `--healthz on|off`,
- * `--readyz on|off`, `--log-format FORMAT`, `--log-level LEVEL`,
- * `--message-bytes N`, …. Listeners of the environment or the arguments replace
- * earlier ones; so do a host or a port, which exclude listeners beside them. A
+ * `--readyz on|off`, `--client-js on|off`, `--log-format FORMAT`,
+ * `--log-level LEVEL`, `--message-bytes N`, …. Listeners of the environment or
+ * the arguments replace earlier ones; so do a host or a port, which exclude
+ * listeners beside them. A
  * process that systemd has passed sockets (LISTEN_PID, LISTEN_FDS) listens on
  * these, unless the environment or the arguments name others. A log format,
  * `text`, `logfmt` or `json`, replaces the log of @options by one on standard
