@@ -11,6 +11,7 @@
 
 #include "slow.h"
 #include "zocket/embed.h"
+#include "zocket/http.h"
 
 /* The last line of the log. */
 static char logged[1024];
@@ -503,6 +504,47 @@ static void test_requests_of_several_clients(void **state)
     zkt_server_free(server);
 }
 
+static void reply_with_address(struct zkt_http *http, void *user)
+{
+    const struct zkt_str address = zkt_http_remote_address(http);
+    (void)user;
+    zkt_http_reply(http, 200, "text/plain", address.data, address.len);
+}
+
+/* The program's routes have the address of the client, and what they answer is
+ * for the pages that may come. */
+static void test_routes_of_the_program(void **state)
+{
+    const struct zkt_serve_options options = {
+        .on_request = reply_with_address,
+        .allow_origins = "https://b.org",
+        .trusted_proxies = "192.0.2.7",
+        .forwarded_by = ZKT_FORWARDED_BY_X_FORWARDED_FOR,
+    };
+    struct zkt_server *server = NULL;
+    struct wire w;
+    (void)state;
+    assert_int_equal(
+        zkt_server_new(slow_app(&slow_handlers), &options, &server), ZKT_OK);
+    (void)send_request(server, &w, 0,
+                       FETCH "Host: a.org\r\nOrigin: https://b.org\r\n" FROM(
+                           "203.0.113.9") "\r\n");
+    for (int i = 0; i < 3; i++) {
+        zkt_server_tick(server);
+        drain(&w);
+    }
+    assert_non_null(strstr(w.text, " 200 "));
+    assert_non_null(strstr(w.text, READS("https://b.org") COOKIES));
+    assert_non_null(strstr(w.text, "\r\n\r\n203.0.113.9"));
+    close_wire(&w);
+    assert_non_null(strstr(
+        send_request(server, &w, 0,
+                     FETCH "Host: a.org\r\nOrigin: https://c.org\r\n\r\n"),
+        " 403 "));
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
 static void test_contradictions(void **state)
 {
     static const struct {
@@ -590,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_proxies),
         cmocka_unit_test(test_clients_count),
         cmocka_unit_test(test_requests_of_several_clients),
+        cmocka_unit_test(test_routes_of_the_program),
         cmocka_unit_test(test_contradictions),
         cmocka_unit_test(test_no_memory),
     };

@@ -132,7 +132,10 @@ bool zkt_server_accepting(struct zkt_server *server);
  * Makes an endpoint for a new connection, which begins with the request of a
  * WebSocket handshake (RFC 6455, section 4.2.1). @address is the peer's address
  * as text, for the limits per address; it is copied. NULL or "" is no address,
- * and these limits do not hold for it. @user is for zkt_endpoint_user.
+ * and these limits do not hold for it. Requests are judged as those of a
+ * listener that everybody may reach (server.h, allow_origins and server_names),
+ * and a peer that trusted_proxies names tells its clients. @user is for
+ * zkt_endpoint_user.
  *
  * Returns NULL if there is no memory, a limit is reached or the server stops;
  * close the transport then. A connection that is refused with an HTTP status
