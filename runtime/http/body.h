@@ -54,6 +54,12 @@ struct zkt_http_source_ops {
      * (HEAD). Otherwise the client has gone, or the body has failed.
      */
     void (*close)(struct zkt_http_source *source, bool sent);
+    /*
+     * The server stops, and its connections close: read writes the last bytes
+     * soon, and returns ZKT_HTTP_END. NULL: the body ends by itself, and a
+     * draining server waits for that.
+     */
+    void (*stop)(struct zkt_http_source *source);
     /* The body ends when the client has ended its stream, which may be half of
      * the connection: nobody waits for its end. */
     bool ends_with_input;

@@ -104,7 +104,7 @@ static void on_stopping(void *user)
 /* Unless on_start or on_listening has stopped the server. */
 static void notify_ready(struct runner *r)
 {
-    if (!zkt__server_is_stopping(r->server)) {
+    if (zkt__server_is_ready(r->server)) {
         notify(r, "READY=1");
         zkt__uv_server_on_stopping(r->uv_server, on_stopping);
     }

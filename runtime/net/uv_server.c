@@ -183,15 +183,14 @@ static void abandon(struct zkt_core *core)
         ZKT_CONTAINER(core->driver, struct zkt_uv_server, driver));
 }
 
-/* The server stops; called in each of its last turns. */
-static void stop_listening(struct zkt_uv_server *s)
+/* The server is not ready any more; called in each of its last turns. */
+static void notify_stopping(struct zkt_uv_server *s)
 {
     void (*on_stopping)(void *user) = s->on_stopping;
     s->on_stopping = NULL;
     if (on_stopping != NULL) {
         on_stopping(s->user);
     }
-    close_listeners(s);
 }
 
 static void on_turn(struct zkt_loop *loop)
@@ -202,8 +201,11 @@ static void on_turn(struct zkt_loop *loop)
         give_up(s, error);
         return;
     }
+    if (!zkt__server_is_ready(s->driver.server)) {
+        notify_stopping(s);
+    }
     if (zkt__server_is_stopping(s->driver.server)) {
-        stop_listening(s);
+        close_listeners(s);
         zkt__proxied_drop_all(&s->driver);
     } else {
         resume_accepting(s, false);
@@ -411,7 +413,7 @@ enum zkt_status zkt_server_listen(struct zkt_server *server,
     int error;
     if (!zkt__server_may_call(server, "zkt_server_listen") ||
         zkt__server_core(server)->driver != NULL ||
-        zkt__server_is_running(server) || zkt__server_is_stopping(server)) {
+        zkt__server_is_running(server) || !zkt__server_is_ready(server)) {
         return ZKT_FAILED_PRECONDITION;
     }
     if (zkt__uv_server_open(server, loop,

@@ -144,6 +144,22 @@ static const struct zkt_exchange_ops stream_ops = {
     .pull = pull,
 };
 
+static void stop(struct zkt_exchange *exchange)
+{
+    struct stream *stream = stream_of(exchange);
+    struct zkt_http_source *source = stream->body.source;
+    stream->closes = true;
+    source->ops->stop(source);
+    zkt__http_source_wake(source);
+}
+
+/* Of a body without an end. */
+static const struct zkt_exchange_ops endless_ops = {
+    .drop = drop,
+    .pull = pull,
+    .stop = stop,
+};
+
 static void wake(struct zkt_http_source *source, void *user)
 {
     struct stream *stream = user;
@@ -179,7 +195,8 @@ void zkt__answer_stream(struct zkt_connection *c,
         return;
     }
     *stream = (struct stream){
-        .exchange = { .ops = &stream_ops,
+        .exchange = { .ops = source->ops->stop != NULL ? &endless_ops
+                                                       : &stream_ops,
                       .ends_with_input = source->ops->ends_with_input },
         .body = { source, framing, length },
         .allocator = server->allocator,

@@ -44,6 +44,7 @@ struct zkt_server {
     int64_t next_deadline;     /* no deadline is due before */
     struct zkt_list gathering; /* with a part of a message */
     struct zkt_list backlog;   /* unhandled bytes that may be handled */
+    uint32_t answers;          /* exchanges that end by themselves */
     struct zkt_list exchanges; /* sessions whose connection is in one */
     struct zkt_answered_requests answered;
     struct zkt_list streams;    /* answers that have had their share */
@@ -54,7 +55,8 @@ struct zkt_server {
     uint64_t turn;              /* number of the current turn */
     int64_t round_ends;         /* budget at the end of a round */
     enum zkt_life life;
-    int64_t drain_due;   /* end of a phase: then calls are cancelled */
+    int64_t phase_ends; /* of leaving, draining, or the hooks; 0: none began */
+    struct zkt_closing closing;
     bool instances_over; /* in ZKT_LIFE_ENDED: every instance has ended */
     uint8_t *lent;       /* memory of the current message, in the arena */
     /* Used by all threads: posted functions that wait, and refused posts. */

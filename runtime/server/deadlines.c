@@ -347,7 +347,9 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
         break;
     case ZKT_DEADLINE_REQUEST:
         hits->http_ms++;
-        zkt__connection_exchange(c)->ops->expire(zkt__connection_exchange(c));
+        zkt__connection_exchange(c)->ops->refuse(
+            zkt__connection_exchange(c), 504,
+            ZKT_STR("the answer takes too long\n"));
         break;
     case ZKT_DEADLINE_HTTP_IDLE:
         hits->http_idle_ms++;

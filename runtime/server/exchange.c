@@ -18,16 +18,31 @@ void zkt__exchange_begin(struct zkt_connection *c,
     exchange->connection = c;
     c->session.exchange = exchange;
     zkt__list_append(&server_of(c)->exchanges, &c->session.wait_node);
+    server_of(c)->answers += exchange->ops->stop == NULL;
     zkt__timeout_cancel(&c->deadlines.phase);
 }
 
 void zkt__exchange_leave(struct zkt_exchange *exchange)
 {
     struct zkt_connection *c = exchange->connection;
+    server_of(c)->answers -= exchange->ops->stop == NULL;
     exchange->connection = NULL;
     c->session.exchange = NULL;
     zkt__node_unlink(&c->session.wait_node);
     zkt__timeout_cancel(&c->deadlines.phase);
+}
+
+void zkt__exchanges_refuse(struct zkt_server *server)
+{
+    struct zkt_node *node = zkt__list_first(&server->exchanges);
+    while (node != NULL) {
+        struct zkt_exchange *exchange =
+            ZKT_CONTAINER(node, struct zkt_session, wait_node)->exchange;
+        node = zkt__list_after(&server->exchanges, node);
+        if (exchange->ops->refuse != NULL) {
+            exchange->ops->refuse(exchange, 503, ZKT_STR("the server stops\n"));
+        }
+    }
 }
 
 void zkt__exchange_drop(struct zkt_connection *c)

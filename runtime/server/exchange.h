@@ -12,6 +12,8 @@
 
 #include <stdbool.h>
 
+#include "zocket/types.h"
+
 struct zkt_connection;
 struct zkt_exchange;
 struct zkt_server;
@@ -21,9 +23,15 @@ struct zkt_exchange_ops {
     void (*drop)(struct zkt_exchange *exchange, struct zkt_connection *c);
     /* All output was taken: more may be queued. NULL: nothing is queued. */
     void (*pull)(struct zkt_exchange *exchange);
-    /* The time that the owner has begun as ZKT_DEADLINE_REQUEST is over. NULL:
-     * it begins none. */
-    void (*expire)(struct zkt_exchange *exchange);
+    /* There is no time left for the answer: another takes its place, of
+     * @status, 503 if the server stops, or 504 if the time that the owner has
+     * begun as ZKT_DEADLINE_REQUEST is over. NULL: the answer has begun. */
+    void (*refuse)(struct zkt_exchange *exchange, int status,
+                   struct zkt_str text);
+    /* The server stops, and its connections close: an answer without an end
+     * ends now, and its connection with it. NULL: the answer has an end, for
+     * which a draining server waits. */
+    void (*stop)(struct zkt_exchange *exchange);
 };
 
 struct zkt_exchange {
@@ -38,6 +46,8 @@ void zkt__exchange_begin(struct zkt_connection *c,
 /** Ends an exchange: now its connection is answered by answer.h, and then by
  * zkt__connection_answered goes on. */
 void zkt__exchange_leave(struct zkt_exchange *exchange);
+/** Refuses all answers of a server that have not begun, since it stops. */
+void zkt__exchanges_refuse(struct zkt_server *server);
 /** The connection ends: drops its exchange, if there is one. */
 void zkt__exchange_drop(struct zkt_connection *c);
 

@@ -7,7 +7,16 @@
 #include "instance/open_calls.h"
 #include "server/connection.h"
 #include "server/core.h"
+#include "server/exchange.h"
 #include "session/task.h"
+
+/* Connections close in steps, STEP_MIN or more at a time, over at most two
+ * seconds. */
+enum {
+    STEP_MS = 10,
+    STEPS = 200,
+    STEP_MIN = 64
+};
 
 /* Returns true if the goal of all shards is @life or later. */
 static bool is_goal(const struct zkt_server *server, enum zkt_life life)
@@ -35,26 +44,83 @@ void zkt__life_enter(struct zkt_server *server, enum zkt_life life)
     server->instances.timers.stopped = server->host.stopping;
 }
 
+/* Returns true if no byte has come since the answer to a request. */
+static bool is_idle(const struct zkt_connection *c)
+{
+    size_t memory;
+    return c->stage == ZKT_STAGE_HTTP && zkt__connection_exchange(c) == NULL &&
+           c->unhandled == NULL && zkt__ws_partial(&c->ws, &memory) == 0;
+}
+
+static void close_connection(struct zkt_connection *c)
+{
+    const struct zkt_exchange *exchange = zkt__connection_exchange(c);
+    if (exchange != NULL && exchange->ops->stop != NULL) {
+        exchange->ops->stop(c->session.exchange);
+        return;
+    }
+    if (c->stage < ZKT_STAGE_OPEN) {
+        c->endpoint.closing = true;
+    }
+    zkt__connection_close(c, 1001, "the server stops");
+}
+
+static void close_idle(struct zkt_server *server)
+{
+    for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
+         n = zkt__list_after(&server->connections, n)) {
+        struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
+        if (is_idle(c)) {
+            close_connection(c);
+        }
+    }
+}
+
+/* Begins to drain. */
 static void begin(struct zkt_server *server)
 {
     zkt__life_enter(server, ZKT_LIFE_DRAINING);
-    server->drain_due = server->core.now_ms + server->limits.drain_ms;
+    server->phase_ends = server->core.now_ms + server->limits.drain_ms;
     zkt__open_calls_stop(&server->host);
+    close_idle(server);
+}
+
+/* The goal of a shutdown: shards drain at once, or serve for a while. */
+static enum zkt_life first_goal(const struct zkt_server *server)
+{
+    return server->limits.drain_delay_ms > 0 ? ZKT_LIFE_LEAVING
+                                             : ZKT_LIFE_DRAINING;
+}
+
+/* Begins the time in which the server says that it is not ready; on the first
+ * shard. */
+static void begin_leaving(struct zkt_server *server)
+{
+    server->phase_ends = server->core.now_ms + server->limits.drain_delay_ms;
 }
 
 void zkt_server_shutdown(struct zkt_server *server)
 {
-    if (server == NULL || is_goal(server, ZKT_LIFE_DRAINING)) {
+    if (server == NULL || is_goal(server, ZKT_LIFE_LEAVING)) {
         return;
     }
     if (server->shards->lives.running > 1) {
-        (void)set_goal(server->shards, ZKT_LIFE_DRAINING);
+        (void)set_goal(server->shards, first_goal(server));
         zkt__shards_wake(server->shards);
     } else if (zkt__server_may_call(server, "zkt_server_shutdown")) {
-        (void)set_goal(server->shards, ZKT_LIFE_DRAINING);
-        begin(server);
+        (void)set_goal(server->shards, first_goal(server));
+        if (zkt__server_is_stopping(server)) {
+            begin(server);
+        } else {
+            begin_leaving(server);
+        }
         zkt__server_wake(server);
     }
+}
+
+bool zkt__server_is_ready(const struct zkt_server *server)
+{
+    return !is_goal(server, ZKT_LIFE_LEAVING);
 }
 
 bool zkt__server_is_stopping(const struct zkt_server *server)
@@ -74,7 +140,7 @@ bool zkt_server_is_down(const struct zkt_server *server)
 static bool is_drained(const struct zkt_server *server)
 {
     return zkt__instances_all_free(&server->host) &&
-           server->sessions.outstanding == 0;
+           server->sessions.outstanding == 0 && server->answers == 0;
 }
 
 static bool have_all_ended(const struct zkt_server *server)
@@ -88,19 +154,24 @@ int64_t zkt__life_due(const struct zkt_server *server)
     const int64_t now = server->core.now_ms;
     switch (server->life) {
     case ZKT_LIFE_SERVING:
-        return is_goal(server, ZKT_LIFE_DRAINING) ? now : ZKT_NEVER;
+        return is_goal(server, ZKT_LIFE_DRAINING) ? now
+               : is_goal(server, ZKT_LIFE_LEAVING) && server->self == 0
+                   ? server->phase_ends
+                   : ZKT_NEVER;
     case ZKT_LIFE_DRAINING:
         return server->shards->lives.running == 1 && is_drained(server)
                    ? now
-                   : server->drain_due;
+                   : server->phase_ends;
     case ZKT_LIFE_ENDED:
         if (!server->instances_over) {
-            return server->drain_due;
+            return server->phase_ends;
         }
         return have_all_ended(server) ? now : ZKT_NEVER;
     case ZKT_LIFE_FLUSHED:
         return now;
     case ZKT_LIFE_CLOSING:
+        return server->closing.left > 0 ? server->closing.next_ms : ZKT_NEVER;
+    case ZKT_LIFE_LEAVING:
     case ZKT_LIFE_DOWN:
     case ZKT_LIFE_FREED:
         break;
@@ -128,7 +199,7 @@ static bool is_time_to_end(struct zkt_server *server)
 {
     const bool drained = is_drained(server);
     if ((are_all_drained(server, drained) ||
-         server->core.now_ms >= server->drain_due) &&
+         server->core.now_ms >= server->phase_ends) &&
         set_goal(server->shards, ZKT_LIFE_ENDED)) {
         server->host.stats.limit_hits.drain_ms += !drained;
         zkt__shards_wake(server->shards);
@@ -142,7 +213,7 @@ static bool is_time_to_end(struct zkt_server *server)
 static void end_instances(struct zkt_server *server)
 {
     struct zkt_lives *lives = &server->shards->lives;
-    if (server->core.now_ms >= server->drain_due) {
+    if (server->core.now_ms >= server->phase_ends) {
         zkt__instances_cancel(&server->host, ZKT_UNAVAILABLE,
                               ZKT_STR("the server stops"));
     }
@@ -166,21 +237,39 @@ static void begin_ending(struct zkt_server *server)
                          ZKT_STR("the server stops"));
     zkt__instances_cancel(&server->host, ZKT_UNAVAILABLE,
                           ZKT_STR("the server stops"));
+    zkt__exchanges_refuse(server);
     zkt__life_enter(server, ZKT_LIFE_ENDED);
-    server->drain_due = server->core.now_ms + server->limits.drain_ms;
+    server->phase_ends = server->core.now_ms + server->limits.drain_ms;
 }
 
-static void close_connections(struct zkt_server *server)
+static void begin_closing(struct zkt_server *server)
 {
+    struct zkt_closing *closing = &server->closing;
     zkt__life_enter(server, ZKT_LIFE_CLOSING);
+    closing->left = 0;
     for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
          n = zkt__list_after(&server->connections, n)) {
-        struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
-        if (c->stage < ZKT_STAGE_OPEN) {
-            c->endpoint.closing = true;
-        }
-        zkt__connection_close(c, 1001, "the server stops");
+        closing->left++;
     }
+    closing->per_step = closing->left / STEPS > STEP_MIN
+                            ? closing->left / STEPS + 1
+                            : STEP_MIN;
+    closing->next_ms = server->core.now_ms;
+}
+
+/* Closes some of the connections, and moves them to the end of their list. */
+static void close_connections(struct zkt_server *server)
+{
+    struct zkt_closing *closing = &server->closing;
+    struct zkt_node *node;
+    for (uint32_t i = 0; i < closing->per_step && closing->left > 0 &&
+                         (node = zkt__list_first(&server->connections)) != NULL;
+         i++, closing->left--) {
+        zkt__node_unlink(node);
+        zkt__list_append(&server->connections, node);
+        close_connection(ZKT_CONTAINER(node, struct zkt_connection, all));
+    }
+    closing->next_ms = server->core.now_ms + STEP_MS;
 }
 
 static void go_down(struct zkt_server *server)
@@ -200,8 +289,26 @@ void zkt__life_begin_turn(struct zkt_server *server)
     }
 }
 
+/* Begins and ends the time in which the server says that it is not ready; on
+ * the first shard. */
+static void leave(struct zkt_server *server)
+{
+    if (server->phase_ends == 0) { /* another thread has shut it down */
+        begin_leaving(server);
+    }
+    if (server->core.now_ms >= server->phase_ends &&
+        set_goal(server->shards, ZKT_LIFE_DRAINING)) {
+        server->host.stats.limit_hits.drain_delay_ms++;
+        zkt__shards_wake(server->shards);
+    }
+}
+
 void zkt__life_end_turn(struct zkt_server *server)
 {
+    if (server->self == 0 && !zkt__server_is_ready(server) &&
+        !zkt__server_is_stopping(server)) {
+        leave(server);
+    }
     if (server->life == ZKT_LIFE_SERVING && zkt__server_is_stopping(server)) {
         begin(server);
     }
@@ -212,6 +319,10 @@ void zkt__life_end_turn(struct zkt_server *server)
         end_instances(server);
     }
     if (server->life == ZKT_LIFE_FLUSHED) {
+        begin_closing(server);
+    }
+    if (server->life == ZKT_LIFE_CLOSING && server->closing.left > 0 &&
+        server->core.now_ms >= server->closing.next_ms) {
         close_connections(server);
     }
     if (server->life == ZKT_LIFE_CLOSING &&

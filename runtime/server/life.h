@@ -15,12 +15,15 @@
  * drain_ms. All have ended when each shard has left draining; all are gone when
  * the shard has no connection. An empty field means that the state stays.
  *
- * A serving shard accepts connections and begins calls. A draining shard
- * refuses both, and calls that have begun may finish. On the way to ended it
+ * A serving shard accepts connections and begins calls, also for
+ * drain_delay_ms after the shutdown, while it says that it is not ready. A
+ * draining shard refuses both, and calls and requests that have begun may
+ * finish. On the way to ended it
  * cancels all others and runs every `disconnect` and `deactivate`; messages of
  * other shards may still be in flight to it. When all have ended, the next turn
  * handles the last of these messages: flushed. A closing shard sends 1001 to
- * every connection.
+ * every connection, a number of them at a time, so that their clients do not
+ * come all at once to another server.
  *
  * A server without sockets runs only its first shard. Freeing ends all shards
  * in any state.
@@ -36,6 +39,7 @@ struct zkt_server;
 
 enum zkt_life {
     ZKT_LIFE_SERVING,
+    ZKT_LIFE_LEAVING, /* only a goal: the shards still serve */
     ZKT_LIFE_DRAINING,
     ZKT_LIFE_ENDED,
     ZKT_LIFE_FLUSHED,
@@ -47,10 +51,16 @@ enum zkt_life {
 /* The progress of all shards, which each of them reads. */
 struct zkt_lives {
     uint32_t running; /* running shards: the first, or all */
-    /* The goal of all shards: serving, draining, ended or freed. */
+    /* The goal of all shards: serving, leaving, draining, ended or freed. */
     _Atomic(enum zkt_life) goal;
     _Atomic(uint64_t) drained; /* a bit for each shard without calls */
     atomic_uint ended, down;   /* shards that have reached the state */
+};
+
+/* The connections that a closing shard has yet to close. */
+struct zkt_closing {
+    uint32_t left, per_step;
+    int64_t next_ms; /* the time of the next step */
 };
 
 /** Sets the state of @server, and of its instances. */

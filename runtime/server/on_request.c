@@ -266,20 +266,20 @@ static void drop(struct zkt_exchange *exchange, struct zkt_connection *c)
     take_over(of_exchange(exchange), c);
 }
 
-static void expire(struct zkt_exchange *exchange)
+static void refuse(struct zkt_exchange *exchange, int status,
+                   struct zkt_str text)
 {
     struct zkt_http *http = of_exchange(exchange);
     struct zkt_connection *c = exchange->connection;
     take_over(http, c);
     zkt__exchange_leave(exchange);
-    zkt__answer_text(c, &http->request, 504,
-                     ZKT_STR("the answer takes too long\n"));
+    zkt__answer_text(c, &http->request, status, text);
     zkt__connection_answered(c);
 }
 
 static const struct zkt_exchange_ops exchange_ops = {
     .drop = drop,
-    .expire = expire,
+    .refuse = refuse,
 };
 
 /* ---- the route ---- */

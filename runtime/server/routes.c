@@ -64,10 +64,10 @@ static void answer_readiness(const struct zkt_route *route,
                              const struct zkt_http_request *request)
 {
     (void)route;
-    if (zkt__server_is_stopping(server_of(c))) {
-        zkt__answer_text(c, request, 503, ZKT_STR("the server stops\n"));
-    } else {
+    if (zkt__server_is_ready(server_of(c))) {
         zkt__answer_text(c, request, 200, ZKT_STR("ok\n"));
+    } else {
+        zkt__answer_text(c, request, 503, ZKT_STR("the server stops\n"));
     }
 }
 

@@ -131,7 +131,10 @@ void zkt__server_run_shards(struct zkt_server *server, uint32_t count);
 /** Wakes the driver, unless a turn or a callback is running. */
 void zkt__server_wake(struct zkt_server *server);
 
-/** Returns true if a shutdown has begun. */
+/** Returns true until a shutdown: more work may be sent to the server. */
+bool zkt__server_is_ready(const struct zkt_server *server);
+/** Returns true if the server accepts no more connections and calls, since it
+ * stops. */
 bool zkt__server_is_stopping(const struct zkt_server *server);
 
 /** The queue of work that other threads post. */

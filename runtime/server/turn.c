@@ -136,7 +136,7 @@ static void tick(struct zkt_core *core)
     if (!zkt__list_empty(&server->ending)) {
         zkt__connections_reap(server, server->limits.leaves_per_turn);
     }
-    if (server->life != ZKT_LIFE_SERVING || zkt__server_is_stopping(server)) {
+    if (server->life != ZKT_LIFE_SERVING || !zkt__server_is_ready(server)) {
         zkt__life_end_turn(server);
     }
     if (server->self == 0 && atomic_load(&server->shards->admission.closed)) {

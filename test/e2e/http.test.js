@@ -156,3 +156,34 @@ test("a server that stops ends idle connections", async (t) => {
   await server.stop(); // else the connection would keep it for a minute
   one.destroy();
 });
+
+test("a server that is told to stop is not ready, and serves until its delay is over", async (t) => {
+  const server = await startServer(t, process.env.COUNTER_SERVER, ["--drain-delay-ms", "1000000"]);
+  const one = agent();
+  const options = at(server, "/readyz", { agent: one });
+  assert.equal((await ask(options)).status, 200);
+  const ended = once(server.child, "exit");
+  server.child.kill("SIGTERM");
+  while ((await ask(options)).status === 200);
+  const { status, headers, text } = await ask(at(server, "/readyz"));
+  assert.equal(status, 503);
+  assert.notEqual(headers.connection, "close");
+  assert.equal(text, "the server stops\n");
+  const peer = await Peer.open(server.url); // a new connection
+  const { result } = await peer.call("counter", "main", "inc", { by: 1 });
+  assert.equal(result, 1);
+  server.child.kill("SIGTERM"); // does not wait any longer
+  assert.deepEqual(await ended, [0, null], server.log());
+  one.destroy();
+});
+
+test("after the delay its clients are closed", async (t) => {
+  const server = await startServer(t, process.env.COUNTER_SERVER, ["--drain-delay-ms", "50"]);
+  const one = agent();
+  assert.equal((await ask(at(server, "/healthz", { agent: one }))).status, 200);
+  const peer = await Peer.open(server.url);
+  const closed = once(peer.socket, "close");
+  await server.stop();
+  assert.equal((await closed)[0], 1001);
+  one.destroy();
+});

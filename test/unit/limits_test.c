@@ -1646,6 +1646,7 @@ static void test_no_limit_is_forgotten(void **state)
     total.buckets++;          /* see rates_test.c */
     total.outside_messages++; /* see outside_test.c */
     total.outside_bytes++;    /* likewise */
+    total.drain_delay_ms++;   /* see stop_test.c */
     total.http_ms++;          /* see on_request_test.c */
     total.held_requests++;    /* likewise */
     total.held_bytes++;       /* likewise */

@@ -1,8 +1,7 @@
 /*
  * Plain requests to a server, on one connection and in order: the built-in
  * routes, their methods, keep-alive, pipelines cut at every byte, bodies and
- * their expectations, a WebSocket behind other requests, and a server that
- * stops.
+ * their expectations, and a WebSocket behind other requests.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -259,39 +258,6 @@ static void test_answers_that_are_not_taken(void **state)
     zkt_server_free(server);
 }
 
-static void test_stopping(void **state)
-{
-    struct zkt_server *server = new_slow_server(NULL, NULL);
-    struct wire health = connect_wire(server), ready = connect_wire(server);
-    struct wire idle = connect_wire(server), busy = open_slow(server);
-    (void)state;
-    (void)exchange(&health, HEALTH "\r\n", 0);
-    (void)exchange(&ready, HEALTH "\r\n", 0);
-    (void)exchange(&idle, HEALTH "\r\n", 0);
-    (void)ask(&busy, ADD("1", "x", "1", "later"));
-    zkt_server_shutdown(server);
-    (void)exchange(&health, HEALTH "\r\n", 0);
-    assert_memory_equal(health.text, "HTTP/1.1 200 ", 13);
-    assert_non_null(strstr(health.text, "\r\nConnection: close\r\n"));
-    assert_int_equal(zkt_endpoint_fate(health.e), ZKT_FATE_CLOSE);
-    (void)exchange(&ready, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", 0);
-    assert_memory_equal(ready.text, "HTTP/1.1 503 ", 13);
-    assert_int_equal(zkt_endpoint_fate(ready.e), ZKT_FATE_CLOSE);
-    assert_int_equal(zkt_endpoint_fate(idle.e), ZKT_FATE_OPEN);
-    struct ran ran = { 0 };
-    resume(--held_count, &ran);
-    zkt_server_advance(server, 0);
-    assert_int_equal(zkt_endpoint_fate(idle.e), ZKT_FATE_CLOSE);
-    close_wire(&health);
-    close_wire(&ready);
-    close_wire(&idle);
-    close_wire(&busy);
-    zkt_server_advance(server, 0);
-    assert_true(zkt_server_is_down(server));
-    zkt_server_free(server);
-}
-
-/* RFC 9110, section 5.6.7. */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,7 +267,6 @@ int main(void)
         cmocka_unit_test(test_the_client_for_pages),
         cmocka_unit_test(test_a_websocket_behind_requests),
         cmocka_unit_test(test_answers_that_are_not_taken),
-        cmocka_unit_test(test_stopping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,6 +192,10 @@ extern "C" {
     /* Milliseconds that an instance lives with no contact; then `deactivate`  \
      * runs and its state is gone. 0: forever. */                              \
     X(idle_ms, 0, "without contact until eviction, 0 for never")               \
+    /* Milliseconds after zkt_server_shutdown in which the server serves as    \
+     * before, and says that it is not ready (GET /readyz), so that a load     \
+     * balancer sends no more. */                                              \
+    X(drain_delay_ms, 0, "not ready before the server stops, 0 for none")      \
     /* Milliseconds that calls have to finish after zkt_server_shutdown; then  \
      * those that are deferred are cancelled. */                               \
     X(drain_ms, 5000, "for deferred calls when the server stops: cancelled")   \

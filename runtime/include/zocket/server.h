@@ -277,14 +277,17 @@ void zkt_server_free(struct zkt_server *server);
  * ---- stopping ----
  *
  * zkt_server_shutdown ends a server in phases, each turn as far as it can:
- * 1. No connection is accepted, and new calls and subscriptions are refused
- *    with UNAVAILABLE; calls that run or wait finish. After the limit drain_ms
- *    those that have not are cancelled.
- * 2. `disconnect` runs for each connection in contact with an instance, then
+ * 1. For drain_delay_ms, a limit, it serves as before, but GET /readyz is
+ *    answered with 503.
+ * 2. No connection is accepted, and new calls and subscriptions are refused
+ *    with UNAVAILABLE; connections of HTTP that are idle end, and so do others
+ *    behind their next answer. Calls and requests that run or wait finish.
+ *    After the limit drain_ms those that have not are cancelled.
+ * 3. `disconnect` runs for each connection in contact with an instance, then
  *    each instance's `deactivate`.
- * 3. Queued bytes are sent, then every connection closes with 1001 (RFC 6455,
- *    section 7.4.1). One that does not answer within the limit close_ms is
- *    dropped.
+ * 4. Queued bytes are sent, then every connection closes with 1001 (RFC 6455,
+ *    section 7.4.1), at least 64 of a thread every 10 ms and all within two
+ *    seconds. One that does not answer within the limit close_ms is dropped.
  */
 
 /**
