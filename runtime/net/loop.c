@@ -195,6 +195,7 @@ static void end_turn(struct zkt_loop *loop)
     flush_dirty(loop);
     drop_lingering(loop);
     zkt__transports_free_dropped(loop);
+    loop->handshakes = 0;
     arm(loop);
     if (loop->on_turn != NULL) {
         loop->on_turn(loop);
@@ -310,5 +311,7 @@ void zkt__loop_finish(struct zkt_loop *loop)
 {
     zkt__transports_free_dropped(loop);
     zkt__release(loop->allocator, loop->read_buffer);
+    zkt__secure_memory_free(loop->secure);
     loop->read_buffer = NULL;
+    loop->secure = NULL;
 }

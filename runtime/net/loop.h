@@ -5,8 +5,9 @@
  *
  * A turn reads each readable socket once and feeds the bytes to its endpoint.
  * Bytes that the endpoint has to send at the end of this read leave at once, in
- * one vectored write. When every socket has been read, the turn runs the core's
- * tick and flushes the endpoints that have become dirty meanwhile.
+ * one vectored write. A TLS stream may stand between a socket and its endpoint.
+ * When every socket has been read, the turn runs the core's tick and flushes
+ * the endpoints that have become dirty meanwhile.
  */
 #ifndef ZKT_NET_LOOP_H
 #define ZKT_NET_LOOP_H
@@ -16,6 +17,7 @@
 #include "base/endpoint.h"
 #include "base/memory.h"
 #include "net/poller.h"
+#include "net/secure.h"
 
 /* Bytes to read per connection and turn, by default. */
 #define ZKT_READ_SIZE (64 * 1024)
@@ -54,9 +56,14 @@ struct zkt_loop {
      * may be NULL. */
     void (*on_stopped)(struct zkt_loop *loop);
     void *user;
+    /* Called when a TLS stream has failed, before its socket is closed; may be
+     * NULL. */
+    void (*on_tls_failed)(struct zkt_loop *loop, int fd, const char *reason);
     uint32_t sockets; /* that are open */
     uint8_t *read_buffer;
     size_t read_size; /* bytes to read per connection and turn */
+    struct zkt_secure_memory *secure; /* NULL: there was no TLS yet */
+    uint32_t handshakes;              /* steps of TLS handshakes in this turn */
 };
 
 /** Returns 0 or a libuv error. @loop must not move until it is closed. */
@@ -73,6 +80,15 @@ void zkt__loop_clock(struct zkt_loop *loop);
  */
 int zkt__loop_attach(struct zkt_loop *loop, int fd,
                      struct zkt_endpoint *endpoint);
+
+/** The same with a TLS stream between the two; @host is that of
+ * zkt_tls_ops.open. */
+int zkt__loop_attach_tls(struct zkt_loop *loop, int fd,
+                         struct zkt_endpoint *endpoint, struct zkt_tls *tls,
+                         const char *host);
+
+/** Returns the TLS stream of @endpoint, or NULL. */
+struct zkt_tls_stream *zkt__loop_tls_of(const struct zkt_endpoint *endpoint);
 
 /** Reads bytes that the peer has already sent to @endpoint now, rather than in
  * the next turn. */

@@ -16,6 +16,17 @@ enum {
     WRITE_PER_TURN = 16 * 1024 * 1024
 };
 
+/* The TLS stream ends with the endpoint: a lingering socket only waits. */
+static void detach(struct zkt_transport *t)
+{
+    struct zkt_endpoint *e = t->endpoint;
+    zkt__secure_close(t->tls, t->loop->secure);
+    t->tls = NULL;
+    t->endpoint = NULL;
+    e->transport = NULL;
+    e->ops->detach(e);
+}
+
 void zkt__transport_drop(struct zkt_transport *t)
 {
     struct zkt_loop *loop = t->loop;
@@ -29,9 +40,7 @@ void zkt__transport_drop(struct zkt_transport *t)
     t->source.fd = -1;
     loop->sockets--;
     if (t->endpoint != NULL) {
-        t->endpoint->transport = NULL;
-        t->endpoint->ops->detach(t->endpoint);
-        t->endpoint = NULL;
+        detach(t);
     }
     if (loop->on_transport_closed != NULL) {
         loop->on_transport_closed(loop);
@@ -71,12 +80,55 @@ static void linger(struct zkt_transport *t)
     if (!loop->is_client) {
         zkt__socket_finish_writing(t->source.fd);
     }
-    t->endpoint->transport = NULL;
-    t->endpoint->ops->detach(t->endpoint);
-    t->endpoint = NULL;
+    detach(t);
     t->linger_until = (int64_t)uv_now(loop->uv) + loop->linger_ms;
     zkt__node_unlink(&t->node);
     zkt__list_append(&loop->linger, &t->node);
+}
+
+/* The TLS of a socket has failed. Its peer reads the reason, an alert. */
+static void fail_tls(struct zkt_transport *t, const char *reason)
+{
+    struct zkt_loop *loop = t->loop;
+    if (reason != NULL && loop->on_tls_failed != NULL) {
+        loop->on_tls_failed(loop, t->source.fd, reason);
+    }
+    if (loop->is_client || t->ended) {
+        zkt__transport_drop(t);
+        return;
+    }
+    t->stalled = false;
+    linger(t);
+    zkt__transport_watch(t);
+}
+
+/* Sends pending bytes as flush does, as records of TLS. Bytes count as sent
+ * when they are encrypted: at most a record is ahead of the socket. */
+static bool flush_tls(struct zkt_transport *t)
+{
+    struct zkt_endpoint *e = t->endpoint;
+    struct zkt_secure_memory *memory = t->loop->secure;
+    struct zkt_slice slices[ZKT_SOCKET_SLICES];
+    size_t left = WRITE_PER_TURN;
+    bool good = zkt__secure_flush(t->tls, memory, t->source.fd);
+    while (good && t->tls->unsent_len == 0 && t->tls->is_open && left > 0) {
+        const size_t count = e->ops->pending(e, slices, ZKT_SOCKET_SLICES);
+        if (count == 0) {
+            break;
+        }
+        const ptrdiff_t put = zkt__secure_write(t->tls, memory, t->source.fd,
+                                                slices, count);
+        good = put >= 0;
+        if (good) {
+            e->ops->sent(e, (size_t)put);
+            left -= (size_t)put < left ? (size_t)put : left;
+        }
+    }
+    t->stalled = t->tls->unsent_len > 0 || left == 0;
+    if (!good) {
+        zkt__transport_drop(t);
+    }
+    return good;
 }
 
 /*
@@ -89,6 +141,9 @@ static bool flush(struct zkt_transport *t)
     struct zkt_endpoint *e = t->endpoint;
     struct zkt_slice slices[ZKT_SOCKET_SLICES];
     size_t left = WRITE_PER_TURN;
+    if (t->tls != NULL) {
+        return flush_tls(t);
+    }
     t->stalled = false;
     for (;;) {
         const size_t count = e->ops->pending(e, slices, ZKT_SOCKET_SLICES);
@@ -115,6 +170,17 @@ static bool flush(struct zkt_transport *t)
     }
 }
 
+/* Returns true if the endpoint closes, and all of its output is sent. Output
+ * waits for the end of a TLS handshake. */
+static bool is_done(struct zkt_transport *t)
+{
+    struct zkt_endpoint *e = t->endpoint;
+    struct zkt_slice slice;
+    return e->closing && !t->stalled &&
+           (t->tls == NULL || t->tls->is_open ||
+            e->ops->pending(e, &slice, 1) == 0);
+}
+
 void zkt__transport_update(struct zkt_transport *t)
 {
     struct zkt_endpoint *e = t->endpoint;
@@ -125,19 +191,79 @@ void zkt__transport_update(struct zkt_transport *t)
     if (!flush(t)) {
         return;
     }
-    if (e->aborted || (e->closing && t->ended && !t->stalled)) {
+    const bool done = is_done(t);
+    if (done && t->tls != NULL) {
+        zkt__secure_end(t->tls, t->loop->secure, t->source.fd);
+    }
+    if (e->aborted || (done && t->ended)) {
         zkt__transport_drop(t);
         return;
     }
-    if (e->closing && !t->stalled) {
+    if (done) {
         linger(t);
     }
     zkt__transport_watch(t);
 }
 
+/* Decrypts received bytes and feeds them to the endpoint. */
+static void feed_tls(struct zkt_transport *t, size_t len)
+{
+    struct zkt_loop *loop = t->loop;
+    struct zkt_endpoint *e = t->endpoint;
+    struct zkt_secure_memory *memory = loop->secure;
+    ptrdiff_t got;
+    if (!t->tls->has_read && !loop->is_client &&
+        zkt__secure_is_http(loop->read_buffer, len)) {
+        zkt__secure_answer_http(t->source.fd);
+        fail_tls(t, NULL);
+        return;
+    }
+    t->tls->has_read = t->tls->has_read || len > 0;
+    loop->handshakes += !t->tls->is_open;
+    memory->bytes.in = loop->read_buffer;
+    memory->bytes.in_len = len;
+    while ((got = zkt__secure_read(t->tls, memory, t->source.fd)) > 0) {
+        e->ops->feed(e, memory->plain, (size_t)got);
+        if (t->source.fd < 0) {
+            return; /* the core was abandoned */
+        }
+    }
+    if (got == ZKT_TLS_FAILED) {
+        fail_tls(t, t->tls->ops->explain(t->tls));
+    } else if (got == ZKT_TLS_ENDED && !t->peer_end) {
+        t->peer_end = true;
+        e->ops->ended(e);
+    }
+}
+
+/* The peer has ended the stream of the socket. */
+static void end_of_file(struct zkt_transport *t)
+{
+    struct zkt_endpoint *e = t->endpoint;
+    t->ended = true;
+    if (t->tls != NULL && !t->tls->is_open) {
+        fail_tls(t, t->tls->has_read || t->loop->is_client
+                        ? "the peer has closed the connection"
+                        : NULL);
+    } else if (!t->peer_end) {
+        e->ops->ended(e);
+    }
+}
+
+/* Returns true if a handshake waits for the next turn, in which the socket is
+ * still readable. */
+static bool must_wait(const struct zkt_transport *t)
+{
+    return t->endpoint != NULL && t->tls != NULL && !t->tls->is_open &&
+           t->loop->handshakes >= ZKT_HANDSHAKES_PER_TURN;
+}
+
 static void read_once(struct zkt_transport *t)
 {
     struct zkt_loop *loop = t->loop;
+    if (must_wait(t)) {
+        return;
+    }
     const ptrdiff_t got = zkt__socket_read(t->source.fd, loop->read_buffer,
                                            loop->read_size);
     if (got == -EAGAIN) {
@@ -152,11 +278,12 @@ static void read_once(struct zkt_transport *t)
         return; /* lingering: discards the bytes */
     }
     if (got == 0) {
-        t->ended = true;
-        e->ops->ended(e);
-        return;
+        end_of_file(t);
+    } else if (t->tls != NULL) {
+        feed_tls(t, (size_t)got);
+    } else {
+        e->ops->feed(e, loop->read_buffer, (size_t)got);
     }
-    e->ops->feed(e, loop->read_buffer, (size_t)got);
 }
 
 static void on_ready(struct zkt_source *source, uint32_t events)
@@ -177,8 +304,9 @@ static void on_ready(struct zkt_source *source, uint32_t events)
     }
 }
 
-int zkt__loop_attach(struct zkt_loop *loop, int fd,
-                     struct zkt_endpoint *endpoint)
+/* Takes ownership of @stream, or NULL. */
+static int attach(struct zkt_loop *loop, int fd, struct zkt_endpoint *endpoint,
+                  struct zkt_tls_stream *stream)
 {
     int error = UV_ENOMEM;
     struct zkt_transport *t = zkt__alloc_zero(loop->allocator, 1,
@@ -186,6 +314,7 @@ int zkt__loop_attach(struct zkt_loop *loop, int fd,
     if (t == NULL) {
         goto fail_alloc;
     }
+    t->tls = stream;
     t->source = (struct zkt_source){ .on_ready = on_ready, .fd = fd };
     error = zkt__poller_watch(&loop->poller, &t->source, EPOLLIN);
     if (error != 0) {
@@ -196,15 +325,52 @@ int zkt__loop_attach(struct zkt_loop *loop, int fd,
     t->endpoint = endpoint;
     endpoint->transport = t;
     zkt__list_append(&loop->transports, &t->node);
-    zkt__transport_update(t);
+    if (stream != NULL && loop->is_client) {
+        feed_tls(t, 0); /* sends the greeting */
+    }
+    if (t->endpoint != NULL) {
+        zkt__transport_update(t);
+    }
     return 0;
 
 fail_watch:
     zkt__release(loop->allocator, t);
 fail_alloc:
+    zkt__secure_close(stream, loop->secure);
     endpoint->ops->detach(endpoint);
     zkt__socket_close(fd);
     return error;
+}
+
+int zkt__loop_attach(struct zkt_loop *loop, int fd,
+                     struct zkt_endpoint *endpoint)
+{
+    return attach(loop, fd, endpoint, NULL);
+}
+
+int zkt__loop_attach_tls(struct zkt_loop *loop, int fd,
+                         struct zkt_endpoint *endpoint, struct zkt_tls *tls,
+                         const char *host)
+{
+    if (loop->secure == NULL) {
+        loop->secure = zkt__secure_memory_new(loop->allocator);
+    }
+    struct zkt_tls_stream *stream = loop->secure != NULL
+                                        ? tls->ops->open(tls, loop->allocator,
+                                                         host)
+                                        : NULL;
+    if (stream == NULL) {
+        endpoint->ops->detach(endpoint);
+        zkt__socket_close(fd);
+        return UV_ENOMEM;
+    }
+    return attach(loop, fd, endpoint, stream);
+}
+
+struct zkt_tls_stream *zkt__loop_tls_of(const struct zkt_endpoint *endpoint)
+{
+    const struct zkt_transport *t = endpoint->transport;
+    return t != NULL ? t->tls : NULL;
 }
 
 void zkt__loop_read_early(struct zkt_loop *loop, struct zkt_endpoint *endpoint)

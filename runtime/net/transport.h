@@ -12,9 +12,13 @@ struct zkt_transport {
     struct zkt_loop *loop;
     struct zkt_endpoint *endpoint; /* NULL: detached */
     struct zkt_node node; /* in loop->transports, ->linger or ->dropped */
-    int64_t linger_until;
-    bool stalled; /* the socket takes no more bytes */
-    bool ended;   /* end of file from the peer */
+    union {
+        struct zkt_tls_stream *tls; /* of an endpoint, or NULL */
+        int64_t linger_until;
+    };
+    bool stalled;  /* the socket takes no more bytes */
+    bool ended;    /* end of file from the peer */
+    bool peer_end; /* the peer has said by TLS that it sends no more */
 };
 
 /** Closes the socket and detaches the endpoint. The caller may still look at
