@@ -84,6 +84,10 @@ struct zkt_core *zkt__client_core(struct zkt_client *client);
 struct zkt_endpoint *zkt__client_connected(struct zkt_client *client);
 /** @reason is a short text for people; it is copied. */
 void zkt__client_connect_failed(struct zkt_client *client, const char *reason);
+/** The transport of the endpoint has failed, before the driver detaches it;
+ * @reason is as above. */
+void zkt__client_transport_failed(struct zkt_client *client,
+                                  const char *reason);
 
 /** Runs a posted function, as a callback of the client. */
 void zkt__client_run_posted(struct zkt_client *client, zkt_posted_function *fn,

@@ -521,6 +521,11 @@ void zkt__client_connect_failed(struct zkt_client *client, const char *reason)
     zkt__client_lost(client, reason);
 }
 
+void zkt__client_transport_failed(struct zkt_client *client, const char *reason)
+{
+    zkt__client_lost(client, reason);
+}
+
 /* ---- turns ---- */
 
 /* Returns the time of the next attempt. A transport that has not flushed its

@@ -14,6 +14,7 @@
 #include "net/inbox.h"
 #include "net/loop.h"
 #include "net/socket.h"
+#include "net/tls.h"
 #include "net/url.h"
 
 struct dialer {
@@ -22,6 +23,7 @@ struct dialer {
     struct zkt_client *client;
     const struct zkt_allocator *allocator;
     struct zkt_url url;
+    struct zkt_tls *tls; /* of wss://, else NULL */
     struct zkt_connector connector;
     struct zkt_inbox inbox;
     uv_async_t wake;       /* after a post, a lookup, or a change of the core */
@@ -49,9 +51,21 @@ static void on_connector_end(void *user, int socket_or_error)
     struct zkt_endpoint *endpoint = zkt__client_connected(d->client);
     if (endpoint == NULL) {
         zkt__socket_close(socket_or_error);
-    } else { /* an error detaches the endpoint */
+    } else if (d->tls != NULL) { /* an error detaches the endpoint */
+        (void)zkt__loop_attach_tls(&d->loop, socket_or_error, endpoint, d->tls,
+                                   d->url.host);
+    } else {
         (void)zkt__loop_attach(&d->loop, socket_or_error, endpoint);
     }
+}
+
+static void on_tls_failed(struct zkt_loop *loop, int fd, const char *reason)
+{
+    const struct dialer *d = loop->user;
+    char text[256];
+    (void)fd;
+    snprintf(text, sizeof(text), "TLS has failed: %s", reason);
+    zkt__client_transport_failed(d->client, text);
 }
 
 static void dial(void *driver, struct zkt_client *client)
@@ -375,6 +389,7 @@ static struct dialer *new_dialer(const struct zkt_url *url,
     if (d != NULL) {
         d->allocator = allocator;
         d->url = *url;
+        d->tls = url->is_tls ? options->tls : NULL;
         d->url.rest = ZKT_STR(""); /* it points into the caller's text */
         (void)zkt__url_target(url, d->target);
         d->connector = (struct zkt_connector){
@@ -437,6 +452,7 @@ static int init_client(struct dialer *d, uv_loop_t *uv,
     }
     d->loop.user = d;
     d->loop.counts_turns = d->loop.is_client = true;
+    d->loop.on_tls_failed = on_tls_failed;
     error = uv_async_init(uv, &d->wake, on_wake);
     if (error != 0) {
         abandon(d);
@@ -484,6 +500,31 @@ static int start(struct dialer *d, const struct zkt_client_options *options)
     return error;
 }
 
+static void report_tls(void *user, const char *text)
+{
+    struct zkt_client_options *options = user;
+    report(options, text);
+}
+
+/* Reads the files of wss://. Returns false after a report. */
+static bool prepare_tls(const struct zkt_url *url,
+                        struct zkt_client_options *options)
+{
+    if (!url->is_tls) {
+        return true;
+    }
+    if (options->tls == NULL) {
+        report(options, "cannot open the URL: wss:// needs the option tls "
+                        "(zocket/tls.h)");
+        return false;
+    }
+    if (!zkt__tls_is_usable(options->tls)) {
+        report(options, ZKT_TLS_UNUSABLE);
+        return false;
+    }
+    return options->tls->ops->load(options->tls, report_tls, options) > 0;
+}
+
 struct zkt_client *zkt_client_open(const char *url,
                                    const struct zkt_client_options *given)
 {
@@ -501,6 +542,9 @@ struct zkt_client *zkt_client_open(const char *url,
     }
     if (options.loop != NULL && options.thread) {
         report(&options, "a client has a loop of yours or a thread, not both");
+        return NULL;
+    }
+    if (!prepare_tls(&parsed, &options)) {
         return NULL;
     }
     struct dialer *d = new_dialer(&parsed, &options);

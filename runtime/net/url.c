@@ -11,8 +11,14 @@
 #include "net/unix_socket.h"
 
 enum {
-    DEFAULT_PORT = 80
+    DEFAULT_PORT = 80,
+    DEFAULT_TLS_PORT = 443
 };
+
+static uint16_t default_port(const struct zkt_url *url)
+{
+    return url->is_tls ? DEFAULT_TLS_PORT : DEFAULT_PORT;
+}
 
 /* ---- characters (RFC 3986, section 2 and appendix A) ---- */
 
@@ -66,7 +72,7 @@ static const char *parse_port(struct zkt_str text, struct zkt_url *out)
     }
     /* "Empty" is legal, and the default (RFC 3986, section 3.2.3). */
     if (text.len == 0) {
-        port = DEFAULT_PORT;
+        port = default_port(out);
     }
     if (port == 0 || port > UINT16_MAX) {
         return "its port is no number from 1 to 65535";
@@ -152,7 +158,7 @@ static void write_authority(struct zkt_url *out, size_t address_len)
     const bool is_address = address_len > 0;
     const int len = (int)(is_address ? address_len : strlen(out->host));
     char port[8] = "";
-    if (out->port != DEFAULT_PORT) {
+    if (out->port != default_port(out)) {
         snprintf(port, sizeof(port), ":%u", (unsigned)out->port);
     }
     snprintf(out->authority, sizeof(out->authority), "%s%.*s%s%s",
@@ -305,14 +311,12 @@ static const char *parse_internet(const char *authority, struct zkt_url *out)
 const char *zkt__url_parse(const char *text, struct zkt_url *out)
 {
     if (text == NULL) {
-        return "it does not begin with ws://";
+        return "it does not begin with ws:// or wss://";
     }
-    if (skip_scheme(&text, "wss://")) {
-        return "wss:// is not supported";
-    }
-    const bool is_unix = skip_scheme(&text, "ws+unix://");
-    if (!is_unix && !skip_scheme(&text, "ws://")) {
-        return "it does not begin with ws://";
+    out->is_tls = skip_scheme(&text, "wss://");
+    const bool is_unix = !out->is_tls && skip_scheme(&text, "ws+unix://");
+    if (!out->is_tls && !is_unix && !skip_scheme(&text, "ws://")) {
+        return "it does not begin with ws:// or wss://";
     }
     for (const char *c = text; *c != '\0'; c++) {
         if ((unsigned char)*c <= ' ' || *c == 0x7f) {

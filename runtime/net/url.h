@@ -1,8 +1,9 @@
 /*
- * Parses ws:// and ws+unix:// URLs for a client (RFC 6455, section 3; RFC
- * 3986): the host and port to connect to, and the request target. Characters
- * that a URL may only hold encoded are encoded, except blanks and control
- * characters: a text with these was not meant to be a URL, or holds several.
+ * Parses ws://, wss:// and ws+unix:// URLs for a client (RFC 6455, section 3;
+ * RFC 3986): the host and port to connect to, and the request target.
+ * Characters that a URL may only hold encoded are encoded, except blanks and
+ * control characters: a text with these was not meant to be a URL, or holds
+ * several.
  *
  * A Unix socket is written `ws+unix:///run/chat.sock:/path?query`, as the `ws`
  * package of Node does: its absolute path, encoded, then a colon and the
@@ -24,7 +25,7 @@
 struct zkt_url {
     /* Name or address, with an IPv6 zone; or the path of a Unix socket. */
     char host[ZKT_HOST_MAX + 1];
-    bool is_unix;
+    bool is_unix, is_tls;
     uint16_t port;                     /* 0 for a Unix socket */
     char authority[ZKT_HOST_MAX + 16]; /* the Host header: no default port */
     struct zkt_str rest;               /* path and query as written; a view */

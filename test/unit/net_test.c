@@ -84,7 +84,6 @@ static void test_urls(void **state)
         "",
         "x",
         "http://x",
-        "wss://x",
         "ws:/x",
         "ws://",
         "ws://:80",

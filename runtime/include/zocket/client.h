@@ -70,6 +70,7 @@ extern "C" {
 
 struct zkt_client;
 struct zkt_connect;
+struct zkt_tls;
 struct zkt_server;
 struct uv_loop_s; /* libuv's uv_loop_t */
 
@@ -132,6 +133,9 @@ struct zkt_client_options {
      * until it is closed.
      */
     struct uv_loop_s *loop;
+    /* The TLS of "wss://" URLs, of zkt_tls_client (tls.h). Borrowed until the
+     * client is closed. */
+    struct zkt_tls *tls;
     /*
      * True: the client runs on a thread of its own, which blocks all signals.
      * Callbacks run there, blocking calls may be made from all other threads.
@@ -167,16 +171,16 @@ struct zkt_client_options {
 
 /**
  * Opens a client for "ws://host:port/path?query", which begins to connect, and
- * returns at once. The port is 80 if there is none. An IPv6 address stands in
+ * returns at once. The port is 80 if there is none. "wss://" is the same by TLS,
+ * with port 443. An IPv6 address stands in
  * brackets, with "%25zone" where the address needs a zone (RFC 6874).
  * Characters that path or query may not hold are escaped (RFC 3986).
  * "ws+unix:///run/chat.sock:/path?query" is a Unix socket: its absolute path,
- * escaped, and after a colon the path of the request, or nothing. @url is
- * copied; NULL @options are the defaults. zkt_client_close ends it.
+ * escaped, and after a colon the path of the request, or nothing. @url is copied; NULL @options are the defaults. zkt_client_close ends it.
  *
  * Returns NULL if the URL is no such URL, or has user information, a fragment,
  * blanks, control characters or a host that is not ASCII; if options contradict
- * each other; or if there is no memory or thread. The log says which. All
+ * each other, or lack those of TLS, or name a file that cannot be read; or if there is no memory or thread. The log says which. All
  * functions of a client take NULL, so that a program may check only the first
  * call.
  */
