@@ -149,6 +149,7 @@ void zkt__http_respond_head(const struct zkt_http_response *response,
                             void *user)
 {
     const struct zkt_str fields = response->fields;
+    const struct zkt_str common = response->common;
     const char *date = response->date != NULL ? response->date : "";
     char lines[LINES_MAX], end[LINES_MAX];
     int len = snprintf(lines, sizeof(lines), "HTTP/1.1 %d %s\r\n%s%s%s%s",
@@ -158,6 +159,9 @@ void zkt__http_respond_head(const struct zkt_http_response *response,
     send(user, lines, (size_t)len);
     if (fields.len > 0) {
         send(user, fields.data, fields.len);
+    }
+    if (common.len > 0) {
+        send(user, common.data, common.len);
     }
     if (response->to != NULL) {
         put_cors(&(const struct output){ send, user }, response->to);

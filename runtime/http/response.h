@@ -22,6 +22,7 @@ struct zkt_http_response {
         *to;               /* the request; NULL: it is not complete */
     int status;            /* 200 to 599 */
     struct zkt_str fields; /* lines, each with its CR LF; or "" */
+    struct zkt_str common; /* the same, of every answer */
     struct zkt_str body;
     const char *date; /* by zkt__http_date; NULL or "": none */
     bool omits_body;  /* the answer to HEAD has the length of the body alone */

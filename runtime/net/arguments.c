@@ -13,6 +13,7 @@
 #include "net/listen_address.h"
 #include "net/listening.h"
 #include "net/systemd.h"
+#include "net/tls.h"
 #include "zocket/server.h"
 
 struct argument {
@@ -49,10 +50,27 @@ struct settings {
 
 /* Options with a value that are no limits, after the one without. */
 static const char *const others[] = {
-    "help",         "allow_origins", "client_js", "deflate",
-    "forwarded_by", "healthz",       "host",      "listen",
-    "log_format",   "log_level",     "port",      "readyz",
-    "server_names", "socket_mode",   "threads",   "trusted_proxies",
+    "help",
+    "allow_origins",
+    "client_js",
+    "deflate",
+    "forwarded_by",
+    "healthz",
+    "host",
+    "hsts_seconds",
+    "listen",
+    "log_format",
+    "log_level",
+    "port",
+    "readyz",
+    "server_names",
+    "socket_mode",
+    "threads",
+    "tls_cert",
+    "tls_client_ca",
+    "tls_client_cert",
+    "tls_key",
+    "trusted_proxies",
 };
 
 enum {
@@ -101,6 +119,12 @@ static void print_help(const char *program)
            "  --client-js on|off      the route GET /_zocket/client.js (on)\n"
            "  --log-format FORMAT     text, logfmt or json (text)\n"
            "  --log-level LEVEL       debug, info, warning or error (info)\n"
+           "  --tls-cert FILE         certificate and chain (PEM): TLS on all "
+           "listeners\n"
+           "  --tls-key FILE          its key; else in the same file\n"
+           "  --tls-client-ca FILE    clients need a certificate of these CAs\n"
+           "  --tls-client-cert HOW   required or optional (required)\n"
+           "  --hsts-seconds N        Strict-Transport-Security, 0: none (0)\n"
            "  --help\n"
            "the same in the environment: ZOCKET_PORT, ZOCKET_MESSAGE_BYTES\n"
            "limits, with what happens when one is reached:\n",
@@ -148,6 +172,45 @@ static bool take_port(struct zkt_serve_options *options, const char *name,
     }
     options->port = (uint16_t)number;
     return true;
+}
+
+/* Returns false after printing an error. */
+static bool take_hsts(struct zkt_serve_options *options, const char *name,
+                      const char *value)
+{
+    int64_t number;
+    if (!parse_number(value, UINT32_MAX, &number)) {
+        fprintf(stderr, "%s: '%s' is no number of seconds\n", name, value);
+        return false;
+    }
+    options->hsts_seconds = (uint32_t)number;
+    return true;
+}
+
+/* Gives an option to the TLS of the program. Returns false after printing an
+ * error. */
+static bool take_tls(const struct zkt_serve_options *options,
+                     const char *option, const char *name, const char *value)
+{
+    const char *wrong = options->tls == NULL
+                            ? "this program is made without TLS (zocket/tls.h)"
+                        : !zkt__tls_is_usable(options->tls)
+                            ? ZKT_TLS_UNUSABLE
+                            : options->tls->ops->configure(options->tls, option,
+                                                           value);
+    if (wrong != NULL) {
+        fprintf(stderr, "%s: '%s': %s\n", name, value, wrong);
+    }
+    return wrong == NULL;
+}
+
+/* Certificates of the environment replace those of the program, and those of
+ * the arguments replace both. */
+static void begin_tls(const struct zkt_serve_options *options)
+{
+    if (options->tls != NULL && zkt__tls_is_usable(options->tls)) {
+        (void)options->tls->ops->configure(options->tls, NULL, NULL);
+    }
 }
 
 static bool take_threads(struct zkt_serve_options *options, const char *name,
@@ -409,6 +472,12 @@ static bool take(struct settings *settings, const struct argument *limit,
     if (strcmp(option, "forwarded_by") == 0) {
         return take_forwarded_by(options, name, value);
     }
+    if (strcmp(option, "hsts_seconds") == 0) {
+        return take_hsts(options, name, value);
+    }
+    if (strncmp(option, "tls_", 4) == 0) {
+        return take_tls(options, option, name, value);
+    }
     const char **text = text_of(options, option);
     settings->listeners->has_port = settings->listeners->has_port ||
                                     text == NULL || text == &options->host;
@@ -469,6 +538,7 @@ static int take_argument(struct settings *settings, const char *argument,
 static bool take_arguments(struct settings *settings, int argc, char **argv)
 {
     settings->listeners = &settings->arguments;
+    begin_tls(&settings->options);
     for (int i = 1; i < argc;) {
         const int taken = take_argument(settings, argv[i],
                                         i + 1 < argc ? argv[i + 1] : NULL);
@@ -531,6 +601,7 @@ static bool take_variable(struct settings *settings,
 static bool take_environment(struct settings *settings)
 {
     settings->listeners = &settings->environment;
+    begin_tls(&settings->options);
     for (size_t i = 1; i < OTHERS; i++) {
         if (!take_variable(settings, NULL, others[i])) {
             return false;

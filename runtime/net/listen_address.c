@@ -115,13 +115,33 @@ static const char *parse_fd(const char *number, struct zkt_listen_address *out)
                                    : "its descriptor is no number from 3 on";
 }
 
+/* Takes a prefix off the text, if there is one. */
+static bool take_prefix(const char **text, struct zkt_listen_address *out)
+{
+    const struct {
+        const char *text;
+        bool *flag;
+    } prefixes[] = {
+        { "proxy:", &out->proxied },
+        { "plain:", &out->plain },
+        { "redirect:", &out->redirects },
+    };
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        const size_t len = strlen(prefixes[i].text);
+        if (strncmp(*text, prefixes[i].text, len) == 0 && !*prefixes[i].flag) {
+            *prefixes[i].flag = true;
+            *text += len;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *zkt__listen_address_parse(const char *text,
                                       struct zkt_listen_address *out)
 {
     *out = (struct zkt_listen_address){ .fd = -1 };
-    if (strncmp(text, "proxy:", 6) == 0) {
-        out->proxied = true;
-        text += 6;
+    while (take_prefix(&text, out)) {
     }
     if (strncmp(text, "unix:", 5) == 0) {
         return parse_unix(text + 5, out);

@@ -6,6 +6,8 @@
  *     fd:3            an inherited listening socket
  *     systemd         the sockets of systemd's socket activation
  *     proxy:…         any of these, with the PROXY protocol
+ *     plain:…         any of these, without TLS on a server that has it
+ *     redirect:…      any of these, to send requests on to https://
  */
 #ifndef ZKT_NET_LISTEN_ADDRESS_H
 #define ZKT_NET_LISTEN_ADDRESS_H
@@ -23,7 +25,7 @@ enum zkt_listen_kind {
 };
 
 struct zkt_listen_address {
-    bool proxied;
+    bool proxied, plain, redirects;
     enum zkt_listen_kind kind;
     char host[ZKT_HOST_MAX + 1]; /* name, numeric address, or "*" for all */
     uint16_t port;

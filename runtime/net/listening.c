@@ -18,6 +18,7 @@ struct opening {
     struct zkt_listening *listening;
     unsigned traits;    /* of the listener, besides those of its address */
     mode_t mode;        /* of Unix sockets */
+    bool has_tls;       /* the server has a certificate */
     const char *reason; /* of the error; NULL: the error's own text */
 };
 
@@ -224,6 +225,15 @@ static const char *check_proxied(const struct opening *o,
                : NULL;
 }
 
+static unsigned traits_of_prefixes(const struct opening *o,
+                                   const struct zkt_listen_address *address)
+{
+    const bool tls = o->has_tls && !address->plain && !address->redirects;
+    return (address->proxied ? ZKT_LISTENER_PROXY : 0u) |
+           (address->redirects ? ZKT_LISTENER_REDIRECT : 0u) |
+           (tls ? ZKT_LISTENER_TLS : 0u);
+}
+
 static int open_listener(struct opening *o, const char *text)
 {
     struct zkt_listen_address address;
@@ -237,7 +247,10 @@ static int open_listener(struct opening *o, const char *text)
             return fail(o, -EINVAL, wrong);
         }
     }
-    o->traits = address.proxied ? ZKT_LISTENER_PROXY : 0;
+    if (address.redirects && !o->has_tls) {
+        return fail(o, -EINVAL, "the server has no certificate to send to");
+    }
+    o->traits = traits_of_prefixes(o, &address);
     switch (address.kind) {
     case ZKT_LISTEN_UNIX:
         return open_unix(o, address.path);
@@ -295,13 +308,16 @@ static bool lacks_proxied(const struct opening *o)
     return lacks;
 }
 
-int zkt__listening_open(struct zkt_server *server, struct zkt_listening *out)
+int zkt__listening_open(struct zkt_server *server, bool has_tls,
+                        struct zkt_listening *out)
 {
     const struct zkt_serve_options *options = zkt__server_options(server);
     struct opening o = {
         .server = server,
         .listening = out,
         .mode = options->socket_mode != 0 ? options->socket_mode : DEFAULT_MODE,
+        .has_tls = has_tls,
+        .traits = has_tls ? ZKT_LISTENER_TLS : 0,
     };
     const bool listed = options->listen != NULL && options->listen[0] != NULL;
     out->count = 0;
@@ -329,11 +345,16 @@ void zkt__listening_close(struct zkt_listening *listening, uint32_t from)
     }
 }
 
-uint16_t zkt__listening_port(const struct zkt_listening *listening)
+uint16_t zkt__listening_port(const struct zkt_listening *listening,
+                             unsigned traits)
 {
     uint16_t port = 0;
     for (uint32_t i = 0; i < listening->count && port == 0; i++) {
-        port = zkt__socket_port(&listening->all[i].address);
+        const struct zkt_listening_socket *socket = &listening->all[i];
+        if ((socket->traits & traits) == traits &&
+            (socket->traits & ZKT_LISTENER_REDIRECT) == 0) {
+            port = zkt__socket_port(&socket->address);
+        }
     }
     return port;
 }

@@ -18,15 +18,18 @@ struct zkt_listening {
 
 /**
  * Opens a socket for each address of each listener; looks names up, which may
- * block. Returns 0, or a libuv error: then the log names the listener that has
- * failed, and no socket is open.
+ * block. @has_tls: the server has a certificate. Returns 0, or a libuv error:
+ * then the log names the listener that has failed, and no socket is open.
  */
-int zkt__listening_open(struct zkt_server *server, struct zkt_listening *out);
+int zkt__listening_open(struct zkt_server *server, bool has_tls,
+                        struct zkt_listening *out);
 
 /** Closes the sockets from number @from on. */
 void zkt__listening_close(struct zkt_listening *listening, uint32_t from);
 
-/** Returns the port of the first socket that has one, or 0. */
-uint16_t zkt__listening_port(const struct zkt_listening *listening);
+/** Returns the port of the first socket that has one and all of @traits, a set
+ * of enum zkt_listener_trait, but sends no requests on; or 0. */
+uint16_t zkt__listening_port(const struct zkt_listening *listening,
+                             unsigned traits);
 
 #endif

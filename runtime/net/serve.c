@@ -7,12 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "net/server_tls.h"
 #include "net/systemd.h"
 #include "net/uv_server.h"
 
 /* ---- signals ---- */
 
-static const int signal_numbers[] = { SIGTERM, SIGINT };
+/* SIGHUP only if there is TLS. */
+static const int signal_numbers[] = { SIGTERM, SIGINT, SIGHUP };
 
 enum {
     SIGNALS = sizeof(signal_numbers) / sizeof(signal_numbers[0])
@@ -27,10 +29,23 @@ struct runner {
     bool signalled;
 };
 
+/* Connections go on with the certificate that they began with. */
+static void reload(struct runner *r)
+{
+    struct zkt_tls *tls;
+    if (zkt__server_load_tls(r->server, &tls)) {
+        zkt__server_log(r->server, ZKT_LOG_INFO,
+                        "the certificates were read again");
+    }
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct runner *r = handle->data;
-    (void)number;
+    if (number == SIGHUP) {
+        reload(r);
+        return;
+    }
     if (r->signalled && r->uv_server != NULL) {
         zkt__uv_server_stop(r->uv_server); /* drops open connections */
         return;
@@ -42,8 +57,10 @@ static void on_signal(uv_signal_t *handle, int number)
 /* Returns 0 or a libuv error. Call unwatch_signals in both cases. */
 static int watch_signals(struct runner *r)
 {
+    const bool has_tls = zkt__server_options(r->server)->tls != NULL;
+    const int count = has_tls ? SIGNALS : SIGNALS - 1;
     int error = 0;
-    for (int i = 0; i < SIGNALS && error == 0; i++) {
+    for (int i = 0; i < count && error == 0; i++) {
         (void)sigaction(signal_numbers[i], NULL, &r->before[i]);
         error = uv_signal_init(&r->uv, &r->signals[i]);
         if (error == 0) {

@@ -33,6 +33,21 @@ static void find_ticks(struct zkt_server *server)
     }
 }
 
+/* The peer is gone from the log, if it is gone from the socket. */
+static void on_tls_failed(struct zkt_loop *loop, int fd, const char *reason)
+{
+    const struct zkt_shard_driver *d = ZKT_CONTAINER(
+        loop, struct zkt_shard_driver, loop);
+    struct zkt_accepted peer = { .fd = fd };
+    socklen_t len = sizeof(peer.peer);
+    char text[ZKT_ADDRESS_TEXT] = "a peer that is gone";
+    if (getpeername(fd, (struct sockaddr *)&peer.peer, &len) == 0) {
+        zkt__socket_format_peer((struct sockaddr *)&peer.peer, text);
+    }
+    zkt__server_log_address(d->server, ZKT_LOG_WARNING, text,
+                            "TLS with %s has failed: %s", text, reason);
+}
+
 int zkt__shard_driver_init(struct zkt_shard_driver *d,
                            struct zkt_server *server, uv_loop_t *uv)
 {
@@ -52,6 +67,7 @@ int zkt__shard_driver_init(struct zkt_shard_driver *d,
     d->async.data = d;
     d->loop.handles++;
     zkt__list_init(&d->proxied);
+    d->loop.on_tls_failed = on_tls_failed;
     d->server = server;
     return 0;
 }
@@ -145,6 +161,9 @@ bool zkt__shard_driver_attach(struct zkt_shard_driver *d,
         d->server, text, accepted->listener);
     if (endpoint == NULL) {
         zkt__socket_close(accepted->fd);
+    } else if ((accepted->listener & ZKT_LISTENER_TLS) != 0) {
+        error = zkt__loop_attach_tls(&d->loop, accepted->fd, endpoint,
+                                     zkt__server_options(d->server)->tls, NULL);
     } else {
         error = zkt__loop_attach(&d->loop, accepted->fd, endpoint);
     }

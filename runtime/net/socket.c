@@ -193,29 +193,29 @@ bool zkt__socket_is_loopback(const union zkt_socket_address *address)
 }
 
 /* An abstract name begins with '@'. */
-static void format_path(const struct sockaddr_un *address,
+static void format_path(const struct sockaddr_un *address, const char *scheme,
                         char text[ZKT_SOCKET_URL])
 {
     const bool is_abstract = address->sun_path[0] == '\0' &&
                              address->sun_path[1] != '\0';
     const char *path = address->sun_path + is_abstract;
     const size_t size = sizeof(address->sun_path) - is_abstract;
-    snprintf(text, ZKT_SOCKET_URL, "ws+unix://%s%.*s", is_abstract ? "@" : "",
-             (int)strnlen(path, size), path);
+    snprintf(text, ZKT_SOCKET_URL, "%s+unix://%s%.*s", scheme,
+             is_abstract ? "@" : "", (int)strnlen(path, size), path);
 }
 
 void zkt__socket_format_url(const union zkt_socket_address *address,
-                            char text[ZKT_SOCKET_URL])
+                            const char *scheme, char text[ZKT_SOCKET_URL])
 {
     char host[ZKT_ADDRESS_TEXT];
     if (address->any.sa_family == AF_UNIX) {
-        format_path(&address->local, text);
+        format_path(&address->local, scheme, text);
         return;
     }
     const bool v6 = address->any.sa_family == AF_INET6;
     zkt__socket_format_address(&address->any, host);
-    snprintf(text, ZKT_SOCKET_URL, "ws://%s%s%s:%u", v6 ? "[" : "", host,
-             v6 ? "]" : "", (unsigned)zkt__socket_port(address));
+    snprintf(text, ZKT_SOCKET_URL, "%s://%s%s%s:%u", scheme, v6 ? "[" : "",
+             host, v6 ? "]" : "", (unsigned)zkt__socket_port(address));
 }
 
 int zkt__socket_accept(int listener, struct sockaddr_storage *peer)

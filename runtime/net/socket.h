@@ -59,9 +59,9 @@ uint16_t zkt__socket_port(const union zkt_socket_address *address);
 bool zkt__socket_is_loopback(const union zkt_socket_address *address);
 
 /** Writes the URL of a listening socket, for the log: `ws://[::1]:3000`,
- * `ws+unix:///run/chat.sock`. */
+ * `ws+unix:///run/chat.sock`; @scheme is "ws" in these. */
 void zkt__socket_format_url(const union zkt_socket_address *address,
-                            char text[ZKT_SOCKET_URL]);
+                            const char *scheme, char text[ZKT_SOCKET_URL]);
 
 /** Returns the socket of the next connection, or an error (-EAGAIN: none). */
 int zkt__socket_accept(int listener, struct sockaddr_storage *peer);

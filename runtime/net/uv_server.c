@@ -5,6 +5,7 @@
 
 #include "net/listening.h"
 #include "net/proxied.h"
+#include "net/server_tls.h"
 #include "net/shard_driver.h"
 #include "net/worker_threads.h"
 
@@ -13,6 +14,8 @@ struct zkt_uv_server {
     const struct zkt_allocator *allocator;
     struct zkt_listener *listeners;
     uint32_t listener_count;
+    struct zkt_tls *tls;                /* NULL: no certificate */
+    struct zkt_redirect redirect;       /* used if there is one */
     struct zkt_worker_threads *workers; /* NULL: only one thread */
     bool stopped;
     void (*on_stopping)(void *user); /* NULL: not set, or called */
@@ -231,8 +234,16 @@ static void log_listening(struct zkt_server *server,
 {
     char url[ZKT_SOCKET_URL];
     for (uint32_t i = 0; i < listening->count; i++) {
-        zkt__socket_format_url(&listening->all[i].address, url);
-        zkt__server_log_address(server, ZKT_LOG_INFO, url, "listening on %s",
+        const struct zkt_listening_socket *socket = &listening->all[i];
+        const bool tls = (socket->traits & ZKT_LISTENER_TLS) != 0;
+        const bool redirects = (socket->traits & ZKT_LISTENER_REDIRECT) != 0;
+        zkt__socket_format_url(&socket->address,
+                               redirects ? "http"
+                               : tls     ? "wss"
+                                         : "ws",
+                               url);
+        zkt__server_log_address(server, ZKT_LOG_INFO, url, "%s %s",
+                                redirects ? "redirecting from" : "listening on",
                                 url);
     }
 }
@@ -299,15 +310,32 @@ static void wake(void *user)
     zkt__shard_driver_wake(&s->driver);
 }
 
+static void set_redirect(struct zkt_uv_server *s,
+                         const struct zkt_listening *listening)
+{
+    if (s->tls != NULL) {
+        s->redirect = (struct zkt_redirect){
+            .port = zkt__listening_port(listening, ZKT_LISTENER_TLS),
+            .names = zkt__server_tls_names,
+            .user = s->tls,
+        };
+        zkt__server_set_redirect(s->driver.server, &s->redirect);
+    }
+}
+
 static int start(struct zkt_uv_server *s)
 {
     struct zkt_server *server = s->driver.server;
     const struct zkt_serve_options *options = zkt__server_options(server);
     struct zkt_listening listening;
-    int error = zkt__listening_open(server, &listening);
+    if (!zkt__server_load_tls(server, &s->tls)) {
+        return UV_EINVAL;
+    }
+    int error = zkt__listening_open(server, s->tls != NULL, &listening);
     if (error != 0) {
         return error;
     }
+    set_redirect(s, &listening);
     limit_connections(server, listening.count);
     error = zkt__worker_threads_open(server, wake, s, &s->workers);
     if (error != 0) {
@@ -321,7 +349,8 @@ static int start(struct zkt_uv_server *s)
     zkt__shard_driver_join(&s->driver, abandon);
     if (options->on_listening != NULL) {
         zkt__server_begin_callback(server);
-        options->on_listening(options->user, zkt__listening_port(&listening));
+        options->on_listening(options->user,
+                              zkt__listening_port(&listening, 0));
         zkt__server_end_callback(server);
     }
     zkt__loop_end_turn(&s->driver.loop);

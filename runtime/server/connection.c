@@ -10,6 +10,7 @@
 #include "server/filter.h"
 #include "server/output.h"
 #include "server/receive.h"
+#include "server/redirect.h"
 #include "server/routes.h"
 #include "session/contact.h"
 #include "session/opening.h"
@@ -283,6 +284,12 @@ static void on_request(void *user, const struct zkt_ws_request *request)
 
 static int on_head(void *user, const struct zkt_http_request *request)
 {
+    struct zkt_connection *c = user;
+    if ((c->listener & ZKT_LISTENER_REDIRECT) != 0) {
+        zkt__redirect_answer(server_of(c), &c->ws, request->host,
+                             request->target);
+        return -1;
+    }
     if (!zkt__filter_head(user, request)) {
         return -1;
     }
@@ -363,7 +370,16 @@ static void on_limit(void *user, enum zkt_ws_limit limit)
     hits->body_bytes += limit == ZKT_WS_LIMIT_BODY;
 }
 
+/* The fields of every answer. */
+static struct zkt_str common_fields(void *user)
+{
+    struct zkt_connection *c = user;
+    return (c->listener & ZKT_LISTENER_TLS) != 0 ? zkt_cstr(server_of(c)->hsts)
+                                                 : ZKT_STR("");
+}
+
 const struct zkt_ws_callbacks zkt__connection_ws_callbacks = {
+    .common_fields = common_fields,
     .on_request = on_request,
     .on_head = on_head,
     .on_plain = on_plain,

@@ -59,6 +59,8 @@ struct zkt_server {
     struct zkt_closing closing;
     bool instances_over; /* in ZKT_LIFE_ENDED: every instance has ended */
     uint8_t *lent;       /* memory of the current message, in the arena */
+    const struct zkt_redirect *redirect; /* or NULL */
+    char hsts[64];                       /* a line of answers by TLS, or "" */
     /* Used by all threads: posted functions that wait, and refused posts. */
     _Atomic(int64_t) posted;
     _Atomic(uint64_t) posts_refused;

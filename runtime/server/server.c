@@ -2,6 +2,9 @@
  * ask for a member. */
 #include "server/server.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/limits.h"
 #include "http/forwarded.h"
 #include "instance/deferred.h"
@@ -272,6 +275,11 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         .fragments = (size_t)server->limits.fragments,
         .body = (size_t)server->limits.body_bytes,
     };
+    if (options->hsts_seconds > 0) {
+        snprintf(server->hsts, sizeof(server->hsts),
+                 "Strict-Transport-Security: max-age=%" PRIu32 "\r\n",
+                 options->hsts_seconds);
+    }
     zkt__list_init(&server->core.dirty);
     zkt__list_init(&server->connections);
     zkt__list_init(&server->ending);

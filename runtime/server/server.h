@@ -82,8 +82,23 @@ enum zkt_listener_trait {
     ZKT_LISTENER_LOOPBACK = 1 << 0, /* bound to an address of loopback */
     ZKT_LISTENER_UNIX = 1 << 1,     /* a Unix socket */
     ZKT_LISTENER_TLS = 1 << 2,      /* with TLS */
+    ZKT_LISTENER_REDIRECT = 1 << 3, /* sends requests on to https:// */
     ZKT_LISTENER_PROXY = 1 << 4     /* by a proxy, with the PROXY protocol */
 };
+
+/* The place that listeners with ZKT_LISTENER_REDIRECT send requests to. */
+struct zkt_redirect {
+    uint16_t port;
+    /* Returns true if @host, without its port, is a name of this server. From
+     * any thread. */
+    bool (*names)(void *user, struct zkt_str host);
+    void *user;
+};
+
+/** Sets the place, for all shards. @redirect is borrowed as long as there are
+ * connections of such listeners. */
+void zkt__server_set_redirect(struct zkt_server *server,
+                              const struct zkt_redirect *redirect);
 
 /**
  * Adds a connection, in its WebSocket handshake. @address is the address of the

@@ -100,15 +100,24 @@ static int judge(const struct zkt_http_request *http,
     return is_key(out->key) ? 0 : 400;
 }
 
+static struct zkt_str common_fields(const struct zkt_ws *ws)
+{
+    return ws->setup->callbacks->common_fields != NULL
+               ? ws->setup->callbacks->common_fields(ws->user)
+               : ZKT_STR("");
+}
+
 void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
                     struct zkt_str body)
 {
-    zkt__http_respond(&(const struct zkt_http_response){ .to = ws->request,
-                                                         .status = status,
-                                                         .fields = fields,
-                                                         .body = body,
-                                                         .closes = true },
-                      ws->setup->callbacks->send, ws->user);
+    zkt__http_respond(
+        &(const struct zkt_http_response){ .to = ws->request,
+                                           .status = status,
+                                           .fields = fields,
+                                           .common = common_fields(ws),
+                                           .body = body,
+                                           .closes = true },
+        ws->setup->callbacks->send, ws->user);
     zkt__ws_drop_request(ws);
     zkt__ws_end(ws, 1002, "the handshake was refused");
 }
@@ -181,7 +190,9 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
 void zkt__ws_reply(struct zkt_ws *ws, const struct zkt_http_response *response)
 {
     if (ws->state == ZKT_WS_ASKED) {
-        zkt__http_respond(response, ws->setup->callbacks->send, ws->user);
+        struct zkt_http_response full = *response;
+        full.common = common_fields(ws);
+        zkt__http_respond(&full, ws->setup->callbacks->send, ws->user);
         zkt__ws_end_reply(ws, response->closes);
     }
 }
@@ -191,7 +202,9 @@ void zkt__ws_begin_reply(struct zkt_ws *ws,
                          enum zkt_http_framing framing, uint64_t length)
 {
     if (ws->state == ZKT_WS_ASKED) {
-        zkt__http_respond_head(response, framing, length,
+        struct zkt_http_response full = *response;
+        full.common = common_fields(ws);
+        zkt__http_respond_head(&full, framing, length,
                                ws->setup->callbacks->send, ws->user);
         zkt__ws_drop_request(ws);
     }

@@ -112,6 +112,9 @@ struct zkt_ws_callbacks {
      * call, or as long as the block from `memory`, if it is that block.
      */
     void (*on_message)(void *user, bool binary, uint8_t *data, size_t len);
+    /* Server: returns lines of header fields for each answer, each with its CR
+     * LF, or "". May be NULL. */
+    struct zkt_str (*common_fields)(void *user);
     /* Sends bytes, in order. Must copy them. */
     void (*send)(void *user, const void *data, size_t len);
     /*
@@ -270,7 +273,7 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
                     struct zkt_str protocol);
 /**
  * Server, before the first feed or in answer to a request: refuses with an HTTP
- * status from 400 to 599. @fields are lines of header fields, each with its CR
+ * status from 300 to 599. @fields are lines of header fields, each with its CR
  * LF, for @body; both may be "".
  */
 void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,

@@ -49,6 +49,7 @@ extern "C" {
 
 struct zkt_http;
 struct zkt_server;
+struct zkt_tls;
 struct uv_loop_s; /* libuv's uv_loop_t */
 
 /** The largest number of threads of a server. */
@@ -86,6 +87,14 @@ struct zkt_serve_options {
      * opened, or none. Names are looked up in zkt_serve or zkt_server_listen,
      * which wait. */
     const char *const *listen;
+    /* TLS on every listener, with the certificates of zkt_tls_server (tls.h);
+     * NULL: none. Borrowed until the server is freed. In front of a listener
+     * "plain:" leaves it without TLS, and "redirect:" makes it send each
+     * request on to https:// (308), if a certificate names its host. */
+    struct zkt_tls *tls;
+    /* Seconds for which browsers that were answered by TLS come by no other way
+     * (Strict-Transport-Security, RFC 6797); 0: the field is not sent. */
+    uint32_t hsts_seconds;
     /* The permissions of the files of Unix sockets, whatever the umask is; 0:
      * 0600. */
     uint32_t socket_mode;
