@@ -4,6 +4,9 @@
  * the schema's rules have been checked before.
  */
 #include "chat_server.h"
+#ifdef HAS_TLS
+#include "zocket/tls.h"
+#endif
 
 static const struct demo_member *caller(const struct demo_chat_call *call)
 {
@@ -165,6 +168,14 @@ static const struct demo_chat_handlers chat = {
 int main(int argc, char **argv)
 {
     const struct demo_handlers handlers = { .chat = &chat };
-    const struct zkt_serve_options options = { .port = 3000 };
-    return zkt_serve_main(demo_app(&handlers), &options, argc, argv);
+    struct zkt_serve_options options = { .port = 3000 };
+#ifdef HAS_TLS
+    options.tls = zkt_tls_server(NULL);
+#endif
+    const int status = zkt_serve_main(demo_app(&handlers), &options, argc,
+                                      argv);
+#ifdef HAS_TLS
+    zkt_tls_free(options.tls);
+#endif
+    return status;
 }

@@ -24,15 +24,15 @@ export async function startServer(scope, program, args = []) {
   const url = await new Promise((resolve, reject) => {
     const look = (chunk) => {
       log += chunk;
-      const found = /^listening on (ws:\/\/\S+)$/m.exec(log);
+      const found = /^listening on (wss?:\/\/\S+)$/m.exec(log);
       if (found) resolve(found[1]);
     };
     child.stdout.on("data", look);
     child.stderr.on("data", look);
     child.on("error", reject);
-    child.on("exit", (code) => reject(new Error(`exit ${code}: ${log}`)));
+    child.on("close", (code) => reject(new Error(`exit ${code}: ${log}`)));
   });
-  child.removeAllListeners("exit");
+  child.removeAllListeners("close");
   return {
     url,
     child,
