@@ -58,12 +58,12 @@ extern "C" {
  * call after its server was freed. A program with several of these threads
  * gives functions that any thread may call at any time.
  *
- * Libraries below do not use it. OpenSSL has memory of its own (tls.h). wslay takes memory from the C library for
- * a connection when its peer sends fragments or control frames or breaks the
- * protocol, until that message is over: some KiB, and the bytes of the
- * fragments, at most message_bytes (limits.h). libuv takes memory for its loops
- * and for resolving names from the functions that the program gave to
- * uv_replace_allocator.
+ * Libraries below do not use it. OpenSSL has memory of its own (tls.h). wslay
+ * takes memory from the C library for a connection when its peer sends
+ * fragments or control frames or breaks the protocol, until that message is
+ * over: some KiB, and the bytes of the fragments, at most message_bytes
+ * (limits.h). libuv takes memory for its loops and for resolving names from the
+ * functions that the program gave to uv_replace_allocator.
  */
 struct zkt_allocator {
     /*

@@ -171,18 +171,19 @@ struct zkt_client_options {
 
 /**
  * Opens a client for "ws://host:port/path?query", which begins to connect, and
- * returns at once. The port is 80 if there is none. "wss://" is the same by TLS,
- * with port 443. An IPv6 address stands in
- * brackets, with "%25zone" where the address needs a zone (RFC 6874).
- * Characters that path or query may not hold are escaped (RFC 3986).
- * "ws+unix:///run/chat.sock:/path?query" is a Unix socket: its absolute path,
- * escaped, and after a colon the path of the request, or nothing. @url is copied; NULL @options are the defaults. zkt_client_close ends it.
+ * returns at once. The port is 80 if there is none. "wss://" is the same by
+ * TLS, with port 443. An IPv6 address stands in brackets, with "%25zone" where
+ * the address needs a zone (RFC 6874). Characters that path or query may not
+ * hold are escaped (RFC 3986). "ws+unix:///run/chat.sock:/path?query" is a Unix
+ * socket: its absolute path, escaped, and after a colon the path of the
+ * request, or nothing. @url is copied; NULL @options are the defaults.
+ * zkt_client_close ends it.
  *
  * Returns NULL if the URL is no such URL, or has user information, a fragment,
  * blanks, control characters or a host that is not ASCII; if options contradict
- * each other, or lack those of TLS, or name a file that cannot be read; or if there is no memory or thread. The log says which. All
- * functions of a client take NULL, so that a program may check only the first
- * call.
+ * each other, or lack those of TLS, or name a file that cannot be read; or if
+ * there is no memory or thread. The log says which. All functions of a client
+ * take NULL, so that a program may check only the first call.
  */
 struct zkt_client *zkt_client_open(const char *url,
                                    const struct zkt_client_options *options);
