@@ -212,16 +212,20 @@ bool zkt__http_parse_date(struct zkt_str text, int64_t *seconds)
         "%A, %d-%b-%y %T GMT", /* RFC 850 */
         "%a %b %e %T %Y"       /* asctime */
     };
+    if (text.len == 0) {
+        return false;
+    }
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         struct reading r = { .at = text.data, .end = text.data + text.len };
-        if (text.len > 0 && take_form(&r, forms[i])) {
-            const int64_t day = day_of(r.date);
-            if (day < 0 || !exists(&r)) {
-                return false;
-            }
-            *seconds = day * DAY + r.hour * 3600 + r.minute * 60 + r.second;
-            return true;
+        if (!take_form(&r, forms[i])) {
+            continue;
         }
+        const int64_t day = day_of(r.date);
+        if (day < 0 || !exists(&r)) {
+            return false;
+        }
+        *seconds = day * DAY + r.hour * 3600 + r.minute * 60 + r.second;
+        return true;
     }
     return false;
 }
