@@ -14,6 +14,7 @@
 #include "http/file_path.h"
 #include "http/head.h"
 #include "http/media_type.h"
+#include "http/navigation.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -115,6 +116,7 @@ static void check_fields(struct zkt_str fields)
     for (int i = 0; i < ZKT_HTTP_CODING_COUNT; i++) {
         require(accepted.weights[i] <= ZKT_HTTP_WEIGHT_MAX);
     }
+    (void)zkt__http_is_navigation(fields);
     check_dates(fields);
 }
 

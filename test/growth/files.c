@@ -10,6 +10,7 @@
 #include "http/conditions.h"
 #include "http/file_path.h"
 #include "http/media_type.h"
+#include "http/navigation.h"
 
 /* A text: a piece that is repeated, between two ends. */
 struct shape {
@@ -73,6 +74,12 @@ static bool read_fields(void *work)
            zkt__http_accepted(fields).weights[ZKT_HTTP_CODING_IDENTITY] == 1;
 }
 
+static bool read_accept(void *work)
+{
+    const struct work *w = work;
+    return !zkt__http_is_navigation(zkt_cstr(w->text));
+}
+
 void growth_files(void)
 {
 #define RANGE "Range: bytes=0-0\r\n"
@@ -97,6 +104,7 @@ void growth_files(void)
     static const struct shape digits = { "Range: bytes=0-", "1", "\r\n", 206 };
     static const struct shape dates = { "If-Modified-Since: ", "Sun, ", "\r\n",
                                         200 };
+    static const struct shape types = { "Accept: a", ",b/c;q=0", "\r\n", 0 };
     static const struct growth_row rows[] = {
         { "files: names", 0, &names, prepare, read_path, finish },
         { "files: parents", 0, &parents, prepare, read_path, finish },
@@ -114,6 +122,7 @@ void growth_files(void)
         { "files: commas", 0, &commas, prepare, read_fields, finish },
         { "files: digits", 0, &digits, prepare, read_fields, finish },
         { "files: bytes of a date", 0, &dates, prepare, read_fields, finish },
+        { "files: accepted types", 0, &types, prepare, read_accept, finish },
     };
 #undef RANGE
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

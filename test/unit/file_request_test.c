@@ -16,6 +16,7 @@
 #include "http/conditions.h"
 #include "http/file_path.h"
 #include "http/media_type.h"
+#include "http/navigation.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(table[0]))
 
@@ -446,6 +447,39 @@ static void test_media_types(void **state)
     }
 }
 
+/* ---- navigations ---- */
+
+static void test_navigations(void **state)
+{
+    static const struct {
+        const char *fields;
+        bool expected;
+    } table[] = {
+        { "", false },
+        { "Accept: */*\r\n", false },
+        { "Accept: text/*\r\n", false },
+        { "Accept: text/html\r\n", true },
+        { "accept: image/png, TEXT/HTML ;q=0.5\r\n", true },
+        { "Accept: a/b\r\nAccept: application/xhtml+xml;q=1\r\n", true },
+        { "Accept: text/htmlx, xtext/html\r\n", false },
+        { "Accept: ;text/html\r\n", false },
+        { "Sec-Fetch-Mode: navigate\r\n", true },
+        { "Sec-Fetch-Mode: no-cors\r\nAccept: text/html\r\n", false },
+        { "Accept: text/html\r\nSec-Fetch-Mode:\r\n", false },
+        { "Sec-Fetch-Mode: navigate, cors\r\n", false },
+        { "Sec-Fetch-Mode: cors\r\nSec-Fetch-Mode: navigate\r\n", false },
+        { "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Mode: navigate\r\n", false },
+        { "Sec-Fetch-Dest: document\r\n", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        if (zkt__http_is_navigation(zkt_cstr(table[i].fields)) !=
+            table[i].expected) {
+            fail_msg("%s", table[i].fields);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_conditions),
         cmocka_unit_test(test_representations),
         cmocka_unit_test(test_media_types),
+        cmocka_unit_test(test_navigations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
