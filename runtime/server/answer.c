@@ -34,6 +34,16 @@ static struct stream *stream_of(struct zkt_exchange *exchange)
     return ZKT_CONTAINER(exchange, struct stream, exchange);
 }
 
+struct zkt_server *zkt__answer_server(struct zkt_connection *c)
+{
+    return server_of(c);
+}
+
+void zkt__answer_spend(struct zkt_connection *c, size_t work)
+{
+    zkt__host_spend(&server_of(c)->host, work);
+}
+
 /* Completes a response by the members that depend on the request; @date has
  * room for a date. */
 static void complete(const struct zkt_server *server,

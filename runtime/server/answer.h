@@ -13,6 +13,13 @@
 struct zkt_connection;
 struct zkt_server;
 
+/** Returns the server, on the thread of a connection that is to be answered. */
+struct zkt_server *zkt__answer_server(struct zkt_connection *c);
+
+/** Counts work of a route, in ns, that a turn of the server is to be charged
+ * with; copied bytes are counted anyway. */
+void zkt__answer_spend(struct zkt_connection *c, size_t work);
+
 /** Answers with a whole response, which is copied. */
 void zkt__answer(struct zkt_connection *c,
                  const struct zkt_http_request *request,

@@ -135,6 +135,17 @@ void zkt__routes_add(struct zkt_server *server, struct zkt_route *route)
     *at = route;
 }
 
+void zkt__routes_remove(struct zkt_server *server, struct zkt_route *route)
+{
+    struct zkt_route **at = &server->shards->routes;
+    while (*at != NULL && *at != route) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        *at = route->next;
+    }
+}
+
 /* Returns the route behind @route, or NULL. */
 static const struct zkt_route *route_after(const struct zkt_server *server,
                                            const struct zkt_route *route)

@@ -39,8 +39,10 @@ struct zkt_route {
 };
 
 /** Adds a route for all threads, behind others of its order, before connections
- * are accepted. Borrows it until the server is freed. */
+ * are accepted. Borrows it until it is removed, or the server is freed. */
 void zkt__routes_add(struct zkt_server *server, struct zkt_route *route);
+/** Removes a route, when no connection is left. */
+void zkt__routes_remove(struct zkt_server *server, struct zkt_route *route);
 
 /** Returns true for the routes of probes: a load balancer names an address as
  * their host, or nothing. */
