@@ -65,6 +65,9 @@ static const char *const others[] = {
     "readyz",
     "server_names",
     "socket_mode",
+    "static",
+    "static_fallback",
+    "static_immutable",
     "threads",
     "tls_cert",
     "tls_client_ca",
@@ -119,6 +122,9 @@ static void print_help(const char *program)
            "  --client-js on|off      the route GET /_zocket/client.js (on)\n"
            "  --log-format FORMAT     text, logfmt or json (text)\n"
            "  --log-level LEVEL       debug, info, warning or error (info)\n"
+           "  --static DIR            a folder of files to serve\n"
+           "  --static-fallback FILE  of it, for pages that do not exist\n"
+           "  --static-immutable PATH below which files never change\n"
            "  --tls-cert FILE         certificate and chain (PEM): TLS on all "
            "listeners\n"
            "  --tls-key FILE          its key; else in the same file\n"
@@ -426,11 +432,23 @@ static void print_unknown(const char *argument)
 static const char **text_of(struct zkt_serve_options *options,
                             const char *option)
 {
-    return strcmp(option, "allow_origins") == 0     ? &options->allow_origins
-           : strcmp(option, "server_names") == 0    ? &options->server_names
-           : strcmp(option, "trusted_proxies") == 0 ? &options->trusted_proxies
-           : strcmp(option, "host") == 0            ? &options->host
-                                                    : NULL;
+    const struct {
+        const char *name, **member;
+    } texts[] = {
+        { "allow_origins", &options->allow_origins },
+        { "host", &options->host },
+        { "server_names", &options->server_names },
+        { "static", &options->static_dir },
+        { "static_fallback", &options->static_fallback },
+        { "static_immutable", &options->static_immutable },
+        { "trusted_proxies", &options->trusted_proxies },
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (strcmp(option, texts[i].name) == 0) {
+            return texts[i].member;
+        }
+    }
+    return NULL;
 }
 
 /* Takes a limit, or @option if @limit is NULL; @name is the argument or

@@ -7,6 +7,7 @@
 #include "net/proxied.h"
 #include "net/server_tls.h"
 #include "net/shard_driver.h"
+#include "net/static_files.h"
 #include "net/worker_threads.h"
 
 struct zkt_uv_server {
@@ -17,6 +18,7 @@ struct zkt_uv_server {
     struct zkt_tls *tls;                /* NULL: no certificate */
     struct zkt_redirect redirect;       /* used if there is one */
     struct zkt_worker_threads *workers; /* NULL: only one thread */
+    struct zkt_static_files *files;     /* NULL: none are served */
     bool stopped;
     void (*on_stopping)(void *user); /* NULL: not set, or called */
     void (*on_gone)(void *user);
@@ -164,6 +166,8 @@ void zkt__uv_server_stop(struct zkt_uv_server *s)
     s->workers = NULL;
     close_listeners(s);
     zkt__shard_driver_stop(&s->driver);
+    zkt__static_files_close(s->files); /* last: answers read them */
+    s->files = NULL;
 }
 
 /* Stops after an error that cannot be mended. */
@@ -283,9 +287,10 @@ static int accept_from(struct zkt_uv_server *s, struct zkt_listening *listening)
     return 0;
 }
 
-/* Leaves descriptors for other files of the process, for the listeners, and for
- * the loops of the worker threads. */
-static void limit_connections(struct zkt_server *server, uint32_t listeners)
+/* Leaves descriptors for other files of the process, among them static ones,
+ * for the listeners, and for the loops of the worker threads. */
+static void limit_connections(struct zkt_server *server, uint32_t listeners,
+                              int64_t static_files)
 {
     enum {
         SPARE = 63,
@@ -296,7 +301,8 @@ static void limit_connections(struct zkt_server *server, uint32_t listeners)
         files.rlim_cur != RLIM_INFINITY && files.rlim_cur <= INT32_MAX) {
         const int64_t most = (int64_t)files.rlim_cur;
         const int64_t loops = (int64_t)zkt__server_shard_count(server) - 1;
-        const int64_t spare = SPARE + listeners + OF_A_LOOP * loops;
+        const int64_t spare = SPARE + listeners + OF_A_LOOP * loops +
+                              static_files;
         zkt__server_limit_connections(server, most > 2 * spare ? most - spare
                                               : most > 1       ? most / 2
                                                                : 1);
@@ -336,7 +342,14 @@ static int start(struct zkt_uv_server *s)
         return error;
     }
     set_redirect(s, &listening);
-    limit_connections(server, listening.count);
+    error = zkt__static_files_open(server, &s->files);
+    if (error != 0) {
+        zkt__listening_close(&listening, 0);
+        return error;
+    }
+    limit_connections(
+        server, listening.count,
+        s->files != NULL ? zkt__server_limits(server)->static_files : 0);
     error = zkt__worker_threads_open(server, wake, s, &s->workers);
     if (error != 0) {
         zkt__listening_close(&listening, 0);

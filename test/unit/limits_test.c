@@ -1650,6 +1650,7 @@ static void test_no_limit_is_forgotten(void **state)
     total.http_ms++;          /* see on_request_test.c */
     total.held_requests++;    /* likewise */
     total.held_bytes++;       /* likewise */
+    total.static_files++;     /* see static_files_test.c */
     total.timers++;           /* see timers_test.c */
     total.open_calls++;       /* see interleave_test.c */
     total.stream_bytes++;     /* see stream_test.c */

@@ -1,7 +1,8 @@
 /*
  * Files below a folder that is made to be escaped from: links, folders in place
  * of files, FIFOs, sockets, devices, files that may not be read, and folders
- * that are replaced by links all the while.
+ * that are replaced by links all the while. And the choice of a file: indexes,
+ * encoded forms, and no descriptors.
  */
 #define _GNU_SOURCE /* renameat2 */
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
@@ -22,6 +24,7 @@
 
 #include <cmocka.h>
 
+#include "net/static_find.h"
 #include "net/static_open.h"
 
 static char top[64];   /* a folder of the test, with all others */
@@ -307,6 +310,104 @@ static void test_races_with_a_fifo(void **state)
     race_for("/a/file", at("root/a/file"), at("root/fifo"), &served);
 }
 
+/* ---- the choice of a file ---- */
+
+/* Finds a file for a client that accepts all encodings. Returns the status, and
+ * in 200 the length of the file in *@size. */
+static int find(const char *text, off_t *size, int *error)
+{
+    static const struct zkt_http_accepted all = { { 1000, 1000, 1 } };
+    struct zkt_http_file_path path;
+    struct zkt_static_file file;
+    assert_int_equal(zkt__http_file_path(zkt_cstr(text), &path), 0);
+    const int status = zkt__static_find(root, &path, &all, &file, error);
+    if (status == 200) {
+        *size = file.attributes.st_size;
+        assert_int_equal(close(file.fd), 0);
+    }
+    return status;
+}
+
+static void test_choices(void **state)
+{
+    static const struct {
+        const char *path;
+        int status;
+        off_t size;
+    } table[] = {
+        { "/", 200, 3 },          { "/index.html", 200, 3 },
+        { "/site", 308, 0 },      { "/site/", 200, 4 },
+        { "/a", 404, 0 },         { "/a/", 404, 0 },
+        { "/none/", 404, 0 },     { "/folder", 404, 0 },
+        { "/fifo", 404, 0 },      { "/linked/", 404, 0 },
+        { "/linked", 404, 0 },    { "/site/index.html/", 404, 0 },
+        { "/site/x.js", 200, 2 }, { "/site/y.js", 200, 5 },
+        { "/site/z.js", 200, 5 }, { "/site/old.js", 200, 5 },
+    };
+    const struct timespec old[] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+    (void)state;
+    assert_int_equal(mkdir(at("root/site"), 0755), 0);
+    write_file("root/site/index.html", "site");
+    write_file("root/site/x.js", "plain");
+    write_file("root/site/x.js.gz", "gzi");
+    write_file("root/site/x.js.br", "br");
+    write_file("root/site/y.js", "plain");
+    write_file("root/site/old.js", "plain");
+    write_file("root/site/old.js.br", "br");
+    assert_int_equal(utimensat(AT_FDCWD, at("root/site/old.js.br"), old, 0), 0);
+    /* a form is no link, and no folder */
+    assert_int_equal(symlink("x.js.br", at("root/site/y.js.br")), 0);
+    write_file("root/site/z.js", "plain");
+    assert_int_equal(mkdir(at("root/site/z.js.gz"), 0755), 0);
+    assert_int_equal(mkdir(at("root/linked"), 0755), 0);
+    assert_int_equal(symlink("../index.html", at("root/linked/index.html")), 0);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        off_t size = 0;
+        int error;
+        const int status = find(table[i].path, &size, &error);
+        if (status != table[i].status || size != table[i].size || error != 0) {
+            fail_msg("%s: %d, %d bytes", table[i].path, status, (int)size);
+        }
+    }
+}
+
+/* Returns the lowest free descriptor. */
+static int lowest_free(void)
+{
+    const int fd = open("/dev/null", O_RDONLY);
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
+/* With each number of descriptors that are left, a file is found or the client
+ * is to try again; and none stays open. */
+static void test_no_descriptors(void **state)
+{
+    static const char *const paths[] = { "/site/x.js", "/site/y.js", "/site",
+                                         "/a/b/c.txt" };
+    const int first = lowest_free();
+    struct rlimit before;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        for (int left = 0; left < 5; left++) {
+            struct rlimit few = before;
+            off_t size;
+            int error;
+            few.rlim_cur = (rlim_t)(first + left);
+            assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+            const int status = find(paths[i], &size, &error);
+            assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+            assert_int_equal(error, status == 503 ? EMFILE : 0);
+            assert_true(status == 503
+                            ? left < 3
+                            : left > 0 && (status == 200 || status == 308));
+            assert_int_equal(lowest_free(), first);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +417,8 @@ int main(void)
         cmocka_unit_test(test_permissions),
         cmocka_unit_test(test_devices),
         cmocka_unit_test(test_a_fifo_is_left_alone),
+        cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_races),
         cmocka_unit_test(test_races_with_a_fifo),
     };

@@ -133,6 +133,9 @@ extern "C" {
     /* Bytes that a turn takes from a connection, and that are kept for a      \
      * connection while its messages have to wait. */                          \
     X(read_per_turn, 65536, "bytes read of one connection: next turn")         \
+    /* Files of static_dir of more than 64 KiB that are being sent; each keeps \
+     * a descriptor. More: 503. */                                             \
+    X(static_files, 256, "long static files being sent: 503")                  \
     /* Contacts of closed connections with instances that a turn ends; each    \
      * may run a `disconnect` hook. */                                         \
     X(leaves_per_turn, 256, "contacts that end in one turn: next turn")        \

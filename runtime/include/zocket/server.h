@@ -164,6 +164,19 @@ struct zkt_serve_options {
      * (permessage-deflate, RFC 7692), and takes theirs. It costs time, and 300
      * KB of memory for each thread. The library has to be built with zlib. */
     bool deflate;
+    /* A folder whose files zkt_serve and zkt_server_listen serve to GET and
+     * HEAD, at paths that nothing else takes; NULL: none. It may be a symbolic
+     * link, and is looked up for each request; links in it are not followed,
+     * and names that begin with a dot are not served, except `.well-known`.
+     * Reading blocks the thread of the connection for 64 KiB at a time. */
+    const char *static_dir;
+    /* The file of that folder that stands for pages that do not exist, for an
+     * app that has its pages in scripts: "index.html"; NULL: none. */
+    const char *static_fallback;
+    /* A path below which the files never change, since a build names them
+     * after their contents: "/assets". Others are validated each time. NULL:
+     * none. */
+    const char *static_immutable;
     /* 32 bytes, for tests that repeat; NULL: from the system. */
     const uint8_t *random_seed;
 };
@@ -188,22 +201,23 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
  * environment changes them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_LISTEN with blanks
  * between the listeners, ZOCKET_SOCKET_MODE, ZOCKET_THREADS,
  * ZOCKET_ALLOW_ORIGINS, ZOCKET_SERVER_NAMES, ZOCKET_TRUSTED_PROXIES,
- * ZOCKET_FORWARDED_BY, ZOCKET_HEALTHZ, ZOCKET_READYZ and ZOCKET_CLIENT_JS, on
- * or off, ZOCKET_LOG_FORMAT, ZOCKET_LOG_LEVEL, and a variable for each limit:
- * ZOCKET_MESSAGE_BYTES, …), and the arguments change both: `--port N`,
+ * ZOCKET_FORWARDED_BY, ZOCKET_STATIC, ZOCKET_STATIC_FALLBACK,
+ * ZOCKET_STATIC_IMMUTABLE, ZOCKET_HEALTHZ, ZOCKET_READYZ and ZOCKET_CLIENT_JS,
+ * on or off, ZOCKET_LOG_FORMAT, ZOCKET_LOG_LEVEL, and a variable for each
+ * limit: ZOCKET_MESSAGE_BYTES, …), and the arguments change both: `--port N`,
  * `--host ADDRESS`, `--listen WHERE` once or more often, `--socket-mode MODE`,
  * `--threads N`, `--allow-origins LIST`, `--server-names LIST`,
- * `--trusted-proxies LIST`, `--forwarded-by WORD`, `--healthz on|off`,
+ * `--trusted-proxies LIST`, `--forwarded-by WORD`, `--static DIR`,
+ * `--static-fallback FILE`, `--static-immutable PATH`, `--healthz on|off`,
  * `--readyz on|off`, `--client-js on|off`, `--log-format FORMAT`,
  * `--log-level LEVEL`, `--message-bytes N`, …. Listeners of the environment or
  * the arguments replace earlier ones; so do a host or a port, which exclude
- * listeners beside them. A
- * process that systemd has passed sockets (LISTEN_PID, LISTEN_FDS) listens on
- * these, unless the environment or the arguments name others. A log format,
- * `text`, `logfmt` or `json`, replaces the log of @options by one on standard
- * error. `--help` lists them on standard output and returns 0. Returns the exit
- * status for main: that of zkt_serve, or 2 for a wrong argument or variable,
- * which is reported on standard error.
+ * listeners beside them. A process that systemd has passed sockets (LISTEN_PID,
+ * LISTEN_FDS) listens on these, unless the environment or the arguments name
+ * others. A log format, `text`, `logfmt` or `json`, replaces the log of
+ * @options by one on standard error. `--help` lists them on standard output and
+ * returns 0. Returns the exit status for main: that of zkt_serve, or 2 for a
+ * wrong argument or variable, which is reported on standard error.
  */
 int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *options,
                    int argc, char **argv);
