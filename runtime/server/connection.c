@@ -558,22 +558,12 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     }
 }
 
-/* All output was taken. Returns true if an answer had more. */
-static bool pull_output(struct zkt_connection *c)
-{
-    struct zkt_exchange *exchange = zkt__connection_exchange(c);
-    if (exchange == NULL || exchange->ops->pull == NULL) {
-        return false;
-    }
-    exchange->ops->pull(exchange);
-    return c->session.queue.count > 0;
-}
-
 static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
 {
     struct zkt_connection *c = from_endpoint(e);
-    if (c->session.queue.count == 0 && !pull_output(c)) {
-        return 0;
+    if (c->session.queue.count == 0) {
+        return c->stage == ZKT_STAGE_HTTP ? zkt__exchange_pending(c, out, max)
+                                          : 0;
     }
     if (zkt__session_awaits_snapshot(&c->session)) {
         zkt__session_prepare_head(&server_of(c)->host, &c->session);

@@ -53,3 +53,14 @@ void zkt__exchange_drop(struct zkt_connection *c)
         exchange->ops->drop(exchange, c);
     }
 }
+
+size_t zkt__exchange_pending(struct zkt_connection *c, struct zkt_slice *out,
+                             size_t max)
+{
+    struct zkt_exchange *exchange = zkt__connection_exchange(c);
+    if (exchange == NULL || exchange->ops->pull == NULL) {
+        return 0;
+    }
+    exchange->ops->pull(exchange);
+    return zkt__queue_peek(&c->session.queue, out, max);
+}

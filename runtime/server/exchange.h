@@ -11,12 +11,14 @@
 #define ZKT_SERVER_EXCHANGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "zocket/types.h"
 
 struct zkt_connection;
 struct zkt_exchange;
 struct zkt_server;
+struct zkt_slice;
 
 struct zkt_exchange_ops {
     /* The connection @c ends. The exchange has ended; its owner may free it. */
@@ -48,6 +50,10 @@ void zkt__exchange_begin(struct zkt_connection *c,
 void zkt__exchange_leave(struct zkt_exchange *exchange);
 /** Refuses all answers of a server that have not begun, since it stops. */
 void zkt__exchanges_refuse(struct zkt_server *server);
+/** All output of a connection was taken: pulls more from its exchange, if any.
+ * The result is that of pending, of struct zkt_endpoint_ops. */
+size_t zkt__exchange_pending(struct zkt_connection *c, struct zkt_slice *out,
+                             size_t max);
 /** The connection ends: drops its exchange, if there is one. */
 void zkt__exchange_drop(struct zkt_connection *c);
 
