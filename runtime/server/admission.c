@@ -46,6 +46,22 @@ void zkt__admission_finish(struct zkt_admission *admission)
     pthread_mutex_destroy(&admission->lock);
 }
 
+/* ---- the lock ---- */
+
+static void lock(struct zkt_admission *admission)
+{
+    if (!admission->is_alone) {
+        pthread_mutex_lock(&admission->lock);
+    }
+}
+
+static void unlock(struct zkt_admission *admission)
+{
+    if (!admission->is_alone) {
+        pthread_mutex_unlock(&admission->lock);
+    }
+}
+
 /* ---- waiting ---- */
 
 static bool is_too_fast(const struct zkt_admission *admission,
@@ -77,18 +93,18 @@ bool zkt__admission_is_open(struct zkt_admission *admission,
                             const struct zkt_limits *limits, int64_t now_ms,
                             struct zkt_limit_counts *hits)
 {
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     const bool open = update_open(admission, limits, now_ms, hits);
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
     return open;
 }
 
 void zkt__admission_pause(struct zkt_admission *admission, int64_t until_ms)
 {
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     admission->paused_until = until_ms;
     atomic_store(&admission->closed, true);
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
 }
 
 int64_t zkt__admission_due(struct zkt_admission *admission,
@@ -98,14 +114,14 @@ int64_t zkt__admission_due(struct zkt_admission *admission,
     if (!atomic_load(&admission->closed)) {
         return due;
     }
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     if (admission->half_open < limits->half_open ||
         zkt__ranking_first(&admission->busy) != NULL) {
         due = admission->second_ends > admission->paused_until
                   ? admission->second_ends
                   : admission->paused_until;
     }
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
     return due;
 }
 
@@ -126,12 +142,12 @@ int64_t zkt__admission_add(struct zkt_admission *admission,
                            const struct zkt_limits *limits, int64_t now_ms,
                            struct zkt_limit_counts *hits, bool *full)
 {
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     const int64_t count = update_open(admission, limits, now_ms, hits)
                               ? add(admission, limits, now_ms)
                               : 0;
     *full = admission->half_open > limits->half_open;
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
     return count;
 }
 
@@ -152,13 +168,13 @@ void zkt__admission_end_handshake(struct zkt_admission *admission,
                                   struct zkt_handshake *handshake)
 {
     struct zkt_handshake none = { 0 };
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     if (handshake == NULL || !handshake->evicted) {
         uncount(admission, handshake != NULL ? handshake : &none);
     } else {
         zkt__node_unlink(&handshake->node); /* unless it was taken */
     }
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
 }
 
 /* The oldest handshake of the address with most of them; of several such
@@ -194,7 +210,7 @@ bool zkt__admission_evict(struct zkt_admission *admission,
                           const struct zkt_limits *limits, uint32_t *shard)
 {
     struct zkt_handshake *oldest = NULL;
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     if (admission->half_open > limits->half_open) {
         oldest = find_oldest(admission);
     }
@@ -202,7 +218,7 @@ bool zkt__admission_evict(struct zkt_admission *admission,
         *shard = oldest->shard;
         evict(admission, oldest);
     }
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
     return oldest != NULL;
 }
 
@@ -212,14 +228,14 @@ struct zkt_handshake *zkt__admission_take_evicted(
     if (!zkt__admission_has_evicted(admission, shard)) {
         return NULL;
     }
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     struct zkt_node *node = zkt__list_first(&admission->evicted[shard]);
     if (node != NULL) {
         zkt__node_unlink(node);
     } else {
         atomic_fetch_and(&admission->waiting, ~bit_of(shard));
     }
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
     return node != NULL ? ZKT_CONTAINER(node, struct zkt_handshake, node)
                         : NULL;
 }
@@ -319,10 +335,10 @@ int64_t zkt__admission_count_address(struct zkt_admission *admission,
     char network[INET6_ADDRSTRLEN];
     const char *text = name_network(address, network);
     handshake->shard = shard;
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     const int64_t count = add_handshake(
         admission, find_address(admission, text), handshake);
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
     return count;
 }
 
@@ -378,37 +394,37 @@ int64_t zkt__admission_move(struct zkt_admission *admission,
     char network[INET6_ADDRSTRLEN];
     const char *text = name_network(address, network);
     int64_t count = 0;
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     struct zkt_address *to = find_address(admission, text);
     if (to != NULL) {
         count = move(admission, handshake, *counted, to);
         *counted = to;
     }
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
     return count;
 }
 
 void zkt__admission_remove(struct zkt_admission *admission,
                            struct zkt_address *address, bool stays)
 {
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     atomic_fetch_sub(&admission->connections, 1);
     if (address != NULL) {
         address->connections--;
         address->refs -= !stays;
         release_if_unused(admission, address);
     }
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
 }
 
 void zkt__admission_release(struct zkt_admission *admission,
                             struct zkt_address *address)
 {
     if (address != NULL) {
-        pthread_mutex_lock(&admission->lock);
+        lock(admission);
         address->refs--;
         release_if_unused(admission, address);
-        pthread_mutex_unlock(&admission->lock);
+        unlock(admission);
     }
 }
 
@@ -418,11 +434,11 @@ bool zkt__admission_charge_instance(struct zkt_admission *admission,
     if (address == NULL) {
         return true;
     }
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     const bool fits = address->len == 0 ||
                       address->instances < admission->instances_most;
     address->instances += fits;
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
     return fits;
 }
 
@@ -432,8 +448,8 @@ void zkt__admission_refund_instance(struct zkt_admission *admission,
     if (address == NULL) {
         return;
     }
-    pthread_mutex_lock(&admission->lock);
+    lock(admission);
     address->instances--;
     release_if_unused(admission, address);
-    pthread_mutex_unlock(&admission->lock);
+    unlock(admission);
 }

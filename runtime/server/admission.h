@@ -41,6 +41,7 @@ struct zkt_admission {
     _Atomic(uint64_t) waiting; /* shards with evicted handshakes, by bit */
     int64_t instances_most;    /* of an address */
     pthread_mutex_t lock;
+    bool is_alone; /* the server has one shard: there is nobody to lock out */
     /* All of the following change under the lock; connections is read without
      * it. */
     _Atomic(int64_t) connections;

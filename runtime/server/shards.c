@@ -69,6 +69,7 @@ struct zkt_shards *zkt__shards_new(const struct zkt_allocator *allocator,
         free_parts(shards);
         return NULL;
     }
+    shards->admission.is_alone = count == 1;
     return shards;
 }
 
