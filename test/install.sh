@@ -3,7 +3,7 @@
 
 # The packages for each purpose.
 packages_build='esbuild gcc libc6-dev meson ninja-build pkg-config flex bison libuv1-dev libwslay-dev libpcre2-dev libssl-dev node-llhttp'
-packages_test="$packages_build curl g++ clang clang-format libclang-rt-14-dev libcmocka-dev valgrind"
+packages_test="$packages_build chromium curl g++ clang clang-format libclang-rt-14-dev libcmocka-dev valgrind"
 packages_test="$packages_test nginx-light caddy haproxy make cmake zlib1g-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
 # install_missing build|test
@@ -63,13 +63,14 @@ install_sysroot()
     touch "$sysroot/.complete"
 }
 
-# The packages of test/e2e, each pinned to a version, and those of test/ts and
-# test/web, pinned with all that they depend on.
+# The packages of test/e2e, each pinned to a version, and those of test/ts,
+# test/web and test/browser, pinned with all that they depend on.
 install_node_packages()
 {
     install_node_packages_of e2e package.json install --no-package-lock
     install_node_packages_of ts package-lock.json ci
     install_node_packages_of web package-lock.json ci
+    install_node_packages_of browser package-lock.json ci
 }
 
 # install_node_packages_of FOLDER PINS NPM-COMMAND…
