@@ -25,6 +25,9 @@
 //   <!-- test: excerpt of FOLDER/FILE -->        c: part of that file
 //   <!-- test: excerpt of chat.zkt -->   ts: part of the generated module
 //   <!-- test: client of chat.zkt -->    ts: part of a program; test/web compiles it
+//   <!-- test: page NAME of FOLDER -->           html: kept; it is the file FOLDER/NAME,
+//                                        which test/browser opens
+//   <!-- test: excerpt of FOLDER/FILE -->        html: part of that file
 //   <!-- test: frames with NAME -->      text: sent to a program of the page
 //   <!-- test: output FOLDER/FILE -->    text: lines of that file, in its order
 //   <!-- test: exit N -->                console: the exit status of the last command
@@ -278,7 +281,7 @@ async function checkC(page, listing) {
 /** Appends to a file of the page, and compiles it as far as it goes. */
 async function checkPart(page, listing, name, schema) {
   const line = `#line ${listing.line + 1} "${listing.page}"\n`;
-  fs.appendFileSync(page.file(name), line + listing.text);
+  fs.appendFileSync(page.file(name), line + listing.text.replaceAll(/\b3000\b/g, page.port));
   await compile(listing, page.file(name), [await page.generated(schema)], RELAXED);
 }
 
@@ -305,6 +308,21 @@ async function checkModule(page, listing) {
   const m = /^excerpt of (\S+)$/.exec(listing.mark);
   if (!m) unknown(listing);
   await checkExcerpt(page, listing, m[1], ".gen.ts");
+}
+
+// ---- pages ----
+
+async function checkHtml(page, listing) {
+  const m = /^(?:page (\S+)|excerpt) of (\S+)$/.exec(listing.mark);
+  if (!m) unknown(listing);
+  const [, name, place] = m;
+  const text = fs.readFileSync(path.join(root, place, name ?? ""), "utf8");
+  if (name ? text !== listing.text : !text.includes(listing.text)) {
+    throw new Error(`it differs from ${place}`);
+  }
+  if (!name) return;
+  fs.mkdirSync(path.dirname(page.file(name)), { recursive: true });
+  fs.writeFileSync(page.file(name), text);
 }
 
 // ---- commands ----
@@ -409,6 +427,7 @@ const checks = {
   json: checkJson,
   js: checkScript,
   ts: checkModule,
+  html: checkHtml,
   text: checkText,
   ini: checkUnit,
   nginx: checkProxy("nginx"),
