@@ -25,6 +25,7 @@
 
 #include "counter_client.h"
 #include "counter_server.h"
+#include "failing_alloc.h"
 #include "net/listen_address.h"
 #include "net/systemd.h"
 
@@ -512,6 +513,106 @@ static void test_reconnecting(void **state)
     close_site(&site);
 }
 
+/* ---- the PROXY protocol ---- */
+
+static const char proxied[] =
+    "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x0a\0\0\x01\x12\x34\x0b"
+    "\xb8"
+    "GET / HTTP/1.1\r\nHost: a.org\r\nOrigin: https://b.org\r\n\r\n";
+
+enum {
+    HEADER = 28
+};
+
+static void open_proxied(struct site *site, struct failing_alloc *memory)
+{
+    failing_alloc_init(memory, 0);
+    assert_int_equal(
+        open_with(site,
+                  (struct zkt_serve_options){
+                      .listen = LISTEN("proxy:127.0.0.1:0"),
+                      .trusted_proxies = "127.0.0.1",
+                      .forwarded_by = ZKT_FORWARDED_BY_PROXY_PROTOCOL,
+                      .allocator = &memory->allocator,
+                  }),
+        ZKT_OK);
+}
+
+/* Connects, and sends the first bytes of the stream above. */
+static int knock(const struct site *site, size_t len)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_port = htons(site->port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(
+        connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(send(fd, proxied, len, MSG_NOSIGNAL), len);
+    return fd;
+}
+
+/* Runs the server until it closes. Returns true if it has answered. */
+static bool run_to_end(struct site *site, int fd)
+{
+    char bytes[512];
+    bool answered = false;
+    ssize_t got;
+    while ((got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) != 0) {
+        if (got < 0 && errno != EAGAIN) {
+            break;
+        }
+        answered = answered || got > 0;
+        (void)uv_run(&site->loop, UV_RUN_NOWAIT);
+    }
+    close(fd);
+    return answered;
+}
+
+static void test_proxied_without_memory(void **state)
+{
+    bool answered = false;
+    (void)state;
+    for (long n = 1; !answered; n++) {
+        struct failing_alloc memory;
+        struct site site;
+        open_proxied(&site, &memory);
+        memory.fail_at = memory.calls + n;
+        answered = run_to_end(&site, knock(&site, sizeof(proxied) - 1));
+        memory.fail_at = 0;
+        if (answered) {
+            assert_non_null(strstr(site.log, "a request of 203.0.113.9 from"));
+        }
+        close_site(&site);
+        assert_int_equal(memory.live, 0);
+    }
+}
+
+/* A server that is freed, or stops, drops connections without a header. */
+static void test_proxied_at_the_end(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < HEADER; len += 9) {
+        struct failing_alloc memory;
+        struct site site;
+        open_proxied(&site, &memory);
+        const int fd = knock(&site, len);
+        const long before = memory.calls;
+        while (memory.calls == before) { /* until it is accepted */
+            (void)uv_run(&site.loop, UV_RUN_NOWAIT);
+        }
+        if (len % 2 == 0) {
+            zkt_server_shutdown(site.server);
+            assert_false(run_to_end(&site, fd));
+        } else {
+            close(fd);
+        }
+        close_site(&site);
+        assert_int_equal(memory.live, 0);
+    }
+}
+
 /* ---- inherited sockets ---- */
 
 /* Returns a bound socket of this machine; it listens if it is a stream. */
@@ -724,6 +825,8 @@ int main(void)
         cmocka_unit_test(test_mode),
         cmocka_unit_test(test_stale),
         cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_proxied_without_memory),
+        cmocka_unit_test(test_proxied_at_the_end),
         cmocka_unit_test(test_no_address),
         cmocka_unit_test(test_reconnecting),
         cmocka_unit_test(test_descriptors),
