@@ -1,84 +1,17 @@
 /*
- * zkt_serve_main: reads options from the environment and the arguments. The
- * options for limits come from the table of limits, so that none is forgotten.
+ * zkt_serve_main: reads options from the environment and the arguments
+ * (options.h).
  */
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log_text.h"
-#include "net/listen_address.h"
-#include "net/listening.h"
+#include "net/options.h"
 #include "net/systemd.h"
 #include "net/tls.h"
 #include "zocket/server.h"
-
-struct argument {
-    const char *name; /* with '_' where the argument has '-' */
-    size_t offset;    /* in struct zkt_limits */
-    int64_t value;    /* the default */
-    const char *text;
-};
-
-static const struct argument limits[] = {
-#define X(name, value, text)                                                   \
-    { #name, offsetof(struct zkt_limits, name), value, text },
-    ZKT_LIMITS_TABLE(X)
-#undef X
-};
-
-enum {
-    LIMIT_COUNT = sizeof(limits) / sizeof(limits[0])
-};
-
-/* The listeners that the environment or the arguments name. */
-struct listeners {
-    const char *all[ZKT_LISTENING_MAX + 1]; /* ended by NULL */
-    size_t count;
-    bool has_port; /* a host or a port is named, too */
-};
-
-struct settings {
-    struct zkt_serve_options options;
-    struct listeners environment, arguments;
-    struct listeners *listeners; /* those that are being read */
-    char *words;                 /* of ZOCKET_LISTEN, or NULL */
-};
-
-/* Options with a value that are no limits, after the one without. */
-static const char *const others[] = {
-    "help",
-    "allow_origins",
-    "client_js",
-    "deflate",
-    "forwarded_by",
-    "healthz",
-    "host",
-    "hsts_seconds",
-    "listen",
-    "log_format",
-    "log_level",
-    "port",
-    "readyz",
-    "server_names",
-    "socket_mode",
-    "static",
-    "static_fallback",
-    "static_immutable",
-    "threads",
-    "tls_cert",
-    "tls_client_ca",
-    "tls_client_cert",
-    "tls_key",
-    "trusted_proxies",
-};
-
-enum {
-    OTHERS = sizeof(others) / sizeof(others[0])
-};
 
 /* Returns true if @argument is `some-name` and @name is `some_name`. */
 static bool same_name(const char *argument, const char *name)
@@ -91,123 +24,35 @@ static bool same_name(const char *argument, const char *name)
     return *argument == *name;
 }
 
-static void print_name(const char *name)
+/* Prints a name with its value. Text behind it stands in a column. */
+static void print_name(const struct zkt_option *option)
 {
+    enum {
+        COLUMN = 26
+    };
     int width = printf("  --");
-    for (; *name != '\0'; name++) {
+    for (const char *name = option->name; *name != '\0'; name++) {
         width += printf("%c", *name == '_' ? '-' : *name);
     }
-    width += printf(" N");
-    printf("%*s", width < 26 ? 26 - width : 1, "");
+    width += printf(" %s", option->argument);
+    printf("%*s", width < COLUMN ? COLUMN - width : 1, "");
 }
 
 static void print_help(const char *program)
 {
-    printf("usage: %s [options]\n"
-           "  --port N                to listen on; 0: any free one\n"
-           "  --host ADDRESS          numeric; 0.0.0.0 for all interfaces\n"
-           "  --listen WHERE          in place of both; HOST:PORT, unix:PATH, "
-           "fd:N, systemd, proxy:WHERE\n"
-           "  --socket-mode MODE      of Unix sockets, octal (600)\n"
-           "  --threads N             that share the work, at most %d (1)\n"
-           "  --allow-origins LIST    of pages that may send requests; "
-           "*.example.org, *\n"
-           "  --server-names LIST     that requests may name as their host\n"
-           "  --trusted-proxies LIST  addresses, networks, unix\n"
-           "  --forwarded-by WORD     how they tell their clients: "
-           "x-forwarded-for, forwarded, proxy-protocol\n"
-           "  --deflate on|off        compresses messages from 1 KiB on (off)\n"
-           "  --healthz on|off        the route GET /healthz (on)\n"
-           "  --readyz on|off         the route GET /readyz (on)\n"
-           "  --client-js on|off      the route GET /_zocket/client.js (on)\n"
-           "  --log-format FORMAT     text, logfmt or json (text)\n"
-           "  --log-level LEVEL       debug, info, warning or error (info)\n"
-           "  --static DIR            a folder of files to serve\n"
-           "  --static-fallback FILE  of it, for pages that do not exist\n"
-           "  --static-immutable PATH below which files never change\n"
-           "  --tls-cert FILE         certificate and chain (PEM): TLS on all "
-           "listeners\n"
-           "  --tls-key FILE          its key; else in the same file\n"
-           "  --tls-client-ca FILE    clients need a certificate of these CAs\n"
-           "  --tls-client-cert HOW   required or optional (required)\n"
-           "  --hsts-seconds N        Strict-Transport-Security, 0: none (0)\n"
-           "  --help\n"
+    const struct zkt_option *option = zkt__options;
+    printf("usage: %s [options]\n", program);
+    for (; option < zkt__options + zkt__option_first_limit; option++) {
+        print_name(option);
+        printf("%s\n", option->text);
+    }
+    printf("  --help\n"
            "the same in the environment: ZOCKET_PORT, ZOCKET_MESSAGE_BYTES\n"
-           "limits, with what happens when one is reached:\n",
-           program, ZKT_THREADS_MAX);
-    for (size_t i = 0; i < LIMIT_COUNT; i++) {
-        print_name(limits[i].name);
-        printf("%s (%" PRId64 ")\n", limits[i].text, limits[i].value);
+           "limits, with what happens when one is reached:\n");
+    for (; option < zkt__options + zkt__option_count; option++) {
+        print_name(option);
+        printf("%s (%" PRId64 ")\n", option->text, option->value);
     }
-}
-
-static bool parse_number(const char *text, int64_t max, int64_t *out)
-{
-    char *end;
-    errno = 0;
-    const long long value = strtoll(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || value < 0 || value > max) {
-        return false;
-    }
-    *out = value;
-    return true;
-}
-
-/* Sets a limit; @name is the argument or variable of @value. Returns false
- * after printing an error. */
-static bool take_limit(struct zkt_serve_options *options,
-                       const struct argument *limit, const char *name,
-                       const char *value)
-{
-    int64_t number;
-    if (!parse_number(value, INT64_MAX, &number)) {
-        fprintf(stderr, "%s: '%s' is no number\n", name, value);
-        return false;
-    }
-    memcpy((char *)&options->limits + limit->offset, &number, sizeof(number));
-    return true;
-}
-
-static bool take_port(struct zkt_serve_options *options, const char *name,
-                      const char *value)
-{
-    int64_t number;
-    if (!parse_number(value, UINT16_MAX, &number)) {
-        fprintf(stderr, "%s: '%s' is no number from 0 to 65535\n", name, value);
-        return false;
-    }
-    options->port = (uint16_t)number;
-    return true;
-}
-
-/* Returns false after printing an error. */
-static bool take_hsts(struct zkt_serve_options *options, const char *name,
-                      const char *value)
-{
-    int64_t number;
-    if (!parse_number(value, UINT32_MAX, &number)) {
-        fprintf(stderr, "%s: '%s' is no number of seconds\n", name, value);
-        return false;
-    }
-    options->hsts_seconds = (uint32_t)number;
-    return true;
-}
-
-/* Gives an option to the TLS of the program. Returns false after printing an
- * error. */
-static bool take_tls(const struct zkt_serve_options *options,
-                     const char *option, const char *name, const char *value)
-{
-    const char *wrong = options->tls == NULL
-                            ? "this program is made without TLS (zocket/tls.h)"
-                        : !zkt__tls_is_usable(options->tls)
-                            ? ZKT_TLS_UNUSABLE
-                            : options->tls->ops->configure(options->tls, option,
-                                                           value);
-    if (wrong != NULL) {
-        fprintf(stderr, "%s: '%s': %s\n", name, value, wrong);
-    }
-    return wrong == NULL;
 }
 
 /* Certificates of the environment replace those of the program, and those of
@@ -219,133 +64,11 @@ static void begin_tls(const struct zkt_serve_options *options)
     }
 }
 
-static bool take_threads(struct zkt_serve_options *options, const char *name,
-                         const char *value)
-{
-    int64_t number;
-    if (!parse_number(value, ZKT_THREADS_MAX, &number) || number == 0) {
-        fprintf(stderr, "%s: '%s' is no number from 1 to %d\n", name, value,
-                ZKT_THREADS_MAX);
-        return false;
-    }
-    options->threads = (uint32_t)number;
-    return true;
-}
-
-/* Sets *@on by on or off. Returns false after printing an error. */
-static bool take_switch(bool *on, const char *name, const char *value)
-{
-    *on = strcmp(value, "on") == 0;
-    if (!*on && strcmp(value, "off") != 0) {
-        fprintf(stderr, "%s: '%s' is neither on nor off\n", name, value);
-        return false;
-    }
-    return true;
-}
-
-/* The same for a route that is there unless it is left out. */
-static bool take_route(bool *left_out, const char *name, const char *value)
-{
-    bool on;
-    const bool good = take_switch(&on, name, value);
-    *left_out = !on;
-    return good;
-}
-
-/* Returns false after printing an error. */
-static bool take_listener(struct listeners *listeners, const char *name,
-                          const char *value)
-{
-    struct zkt_listen_address address;
-    const char *wrong = zkt__listen_address_parse(value, &address);
-    if (wrong != NULL) {
-        fprintf(stderr, "%s: '%s': %s\n", name, value, wrong);
-        return false;
-    }
-    if (listeners->count == ZKT_LISTENING_MAX) {
-        fprintf(stderr, "%s: there are more than %d listeners\n", name,
-                ZKT_LISTENING_MAX);
-        return false;
-    }
-    listeners->all[listeners->count++] = value;
-    return true;
-}
-
-static bool take_socket_mode(struct zkt_serve_options *options,
-                             const char *name, const char *value)
-{
-    char *end;
-    const unsigned long mode = strtoul(value, &end, 8);
-    if (value[0] < '0' || value[0] > '7' || *end != '\0' || mode == 0 ||
-        mode > 0777) {
-        fprintf(stderr, "%s: '%s' is no octal number from 1 to 777\n", name,
-                value);
-        return false;
-    }
-    options->socket_mode = (uint32_t)mode;
-    return true;
-}
-
-/* Logs to standard error in a format. Returns false after printing an error. */
-static bool take_log_format(struct zkt_serve_options *options, const char *name,
-                            const char *value)
-{
-    options->log = NULL;
-    options->log_record = NULL;
-    if (strcmp(value, "text") == 0) {
-        options->log = zkt_log_to_stderr;
-    } else if (strcmp(value, "logfmt") == 0) {
-        options->log_record = zkt_log_logfmt;
-    } else if (strcmp(value, "json") == 0) {
-        options->log_record = zkt_log_json;
-    } else {
-        fprintf(stderr, "%s: '%s' is not text, logfmt or json\n", name, value);
-        return false;
-    }
-    return true;
-}
-
-/* Returns false after printing an error. */
-static bool take_log_level(struct zkt_serve_options *options, const char *name,
-                           const char *value)
-{
-    for (enum zkt_log_level level = ZKT_LOG_DEBUG; level <= ZKT_LOG_ERROR;
-         level++) {
-        if (strcmp(value, zkt__log_level_name(level)) == 0) {
-            options->log_level = level;
-            return true;
-        }
-    }
-    fprintf(stderr, "%s: '%s' is not debug, info, warning or error\n", name,
-            value);
-    return false;
-}
-
-static bool take_forwarded_by(struct zkt_serve_options *options,
-                              const char *name, const char *value)
-{
-    static const char *const words[] = {
-        [ZKT_FORWARDED_BY_X_FORWARDED_FOR] = "x-forwarded-for",
-        [ZKT_FORWARDED_BY_FORWARDED] = "forwarded",
-        [ZKT_FORWARDED_BY_PROXY_PROTOCOL] = "proxy-protocol",
-    };
-    for (size_t i = 1; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(value, words[i]) == 0) {
-            options->forwarded_by = (enum zkt_forwarded_by)i;
-            return true;
-        }
-    }
-    fprintf(stderr,
-            "%s: '%s' is none of x-forwarded-for, forwarded, proxy-protocol\n",
-            name, value);
-    return false;
-}
-
 /* Ends the environment or the arguments. Their listeners replace earlier ones,
  * and so do a host or a port. Returns false after printing an error. */
-static bool take_listeners(struct settings *settings)
+static bool take_listeners(struct zkt_settings *settings)
 {
-    const struct listeners *listeners = settings->listeners;
+    const struct zkt_option_listeners *listeners = settings->listeners;
     if (listeners->count > 0 && listeners->has_port) {
         fprintf(stderr, "a listener excludes a host and a port beside it\n");
         return false;
@@ -397,8 +120,9 @@ static const char *find_nearest(const char *argument)
     const char *typed = argument + strspn(argument, "-");
     const char *nearest = NULL;
     size_t closest = strlen(typed) / 3 + 2;
-    for (size_t i = 0; i < OTHERS + LIMIT_COUNT; i++) {
-        const char *name = i < OTHERS ? others[i] : limits[i - OTHERS].name;
+    for (size_t i = 0; i <= zkt__option_count; i++) {
+        const char *name = i < zkt__option_count ? zkt__options[i].name
+                                                 : "help";
         const size_t d = distance(typed, name);
         if (d < closest) {
             nearest = name;
@@ -428,102 +152,15 @@ static void print_unknown(const char *argument)
 /* The longest name of an option or a variable, with its zero. */
 #define NAME_SIZE 64
 
-/* Returns the member of an option that is a text, or NULL. */
-static const char **text_of(struct zkt_serve_options *options,
-                            const char *option)
+/* Returns the option of an argument, or NULL. */
+static const struct zkt_option *find_option(const char *name)
 {
-    const struct {
-        const char *name, **member;
-    } texts[] = {
-        { "allow_origins", &options->allow_origins },
-        { "host", &options->host },
-        { "server_names", &options->server_names },
-        { "static", &options->static_dir },
-        { "static_fallback", &options->static_fallback },
-        { "static_immutable", &options->static_immutable },
-        { "trusted_proxies", &options->trusted_proxies },
-    };
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (strcmp(option, texts[i].name) == 0) {
-            return texts[i].member;
-        }
-    }
-    return NULL;
-}
-
-/* Takes a limit, or @option if @limit is NULL; @name is the argument or
- * variable of @value. Returns false after printing an error. */
-static bool take(struct settings *settings, const struct argument *limit,
-                 const char *option, const char *name, const char *value)
-{
-    struct zkt_serve_options *options = &settings->options;
-    if (limit != NULL) {
-        return take_limit(options, limit, name, value);
-    }
-    if (strcmp(option, "listen") == 0) {
-        return take_listener(settings->listeners, name, value);
-    }
-    if (strcmp(option, "socket_mode") == 0) {
-        return take_socket_mode(options, name, value);
-    }
-    if (strcmp(option, "threads") == 0) {
-        return take_threads(options, name, value);
-    }
-    if (strcmp(option, "deflate") == 0) {
-        return take_switch(&options->deflate, name, value);
-    }
-    if (strcmp(option, "healthz") == 0) {
-        return take_route(&options->no_healthz, name, value);
-    }
-    if (strcmp(option, "readyz") == 0) {
-        return take_route(&options->no_readyz, name, value);
-    }
-    if (strcmp(option, "client_js") == 0) {
-        return take_route(&options->no_client_js, name, value);
-    }
-    if (strcmp(option, "log_format") == 0) {
-        return take_log_format(options, name, value);
-    }
-    if (strcmp(option, "log_level") == 0) {
-        return take_log_level(options, name, value);
-    }
-    if (strcmp(option, "forwarded_by") == 0) {
-        return take_forwarded_by(options, name, value);
-    }
-    if (strcmp(option, "hsts_seconds") == 0) {
-        return take_hsts(options, name, value);
-    }
-    if (strncmp(option, "tls_", 4) == 0) {
-        return take_tls(options, option, name, value);
-    }
-    const char **text = text_of(options, option);
-    settings->listeners->has_port = settings->listeners->has_port ||
-                                    text == NULL || text == &options->host;
-    if (text == NULL) {
-        return take_port(options, name, value);
-    }
-    *text = value;
-    return true;
-}
-
-/* Finds an option: a limit in *@limit, or NULL for others. Returns its name
- * with
- * '_', or NULL if there is none of this name. */
-static const char *find_option(const char *name, const struct argument **limit)
-{
-    *limit = NULL;
     if (strncmp(name, "--", 2) != 0) {
         return NULL;
     }
-    for (size_t i = 0; i < LIMIT_COUNT; i++) {
-        if (same_name(name + 2, limits[i].name)) {
-            *limit = &limits[i];
-            return limits[i].name;
-        }
-    }
-    for (size_t i = 1; i < OTHERS; i++) {
-        if (same_name(name + 2, others[i])) {
-            return others[i];
+    for (size_t i = 0; i < zkt__option_count; i++) {
+        if (same_name(name + 2, zkt__options[i].name)) {
+            return &zkt__options[i];
         }
     }
     return NULL;
@@ -531,16 +168,15 @@ static const char *find_option(const char *name, const struct argument **limit)
 
 /* Takes an option, `--name=value` or `--name` and @next, which may be NULL.
  * Returns the number of its arguments, or 0 after printing an error. */
-static int take_argument(struct settings *settings, const char *argument,
+static int take_argument(struct zkt_settings *settings, const char *argument,
                          const char *next)
 {
-    const struct argument *limit;
     char name[NAME_SIZE];
     const int len = (int)strcspn(argument, "=");
     const bool joined = argument[len] == '=';
     const char *value = joined ? argument + len + 1 : next;
     snprintf(name, sizeof(name), "%.*s", len, argument);
-    const char *option = find_option(name, &limit);
+    const struct zkt_option *option = find_option(name);
     if (option == NULL) {
         print_unknown(name);
         return 0;
@@ -549,11 +185,11 @@ static int take_argument(struct settings *settings, const char *argument,
         fprintf(stderr, "%s: a value is missing\n", name);
         return 0;
     }
-    return take(settings, limit, option, name, value) ? 2 - joined : 0;
+    return option->take(settings, option, name, value) ? 2 - joined : 0;
 }
 
 /* Returns false after printing an error. */
-static bool take_arguments(struct settings *settings, int argc, char **argv)
+static bool take_arguments(struct zkt_settings *settings, int argc, char **argv)
 {
     settings->listeners = &settings->arguments;
     begin_tls(&settings->options);
@@ -582,7 +218,8 @@ static const char *name_variable(const char *name, char out[NAME_SIZE])
 
 /* Takes the listeners of a variable, with blanks between them. Returns false
  * after printing an error. */
-static bool take_words(struct settings *settings, const char *name,
+static bool take_words(struct zkt_settings *settings,
+                       const struct zkt_option *option, const char *name,
                        const char *value)
 {
     char *rest;
@@ -593,7 +230,7 @@ static bool take_words(struct settings *settings, const char *name,
     }
     for (char *word = strtok_r(settings->words, " ", &rest); word != NULL;
          word = strtok_r(NULL, " ", &rest)) {
-        if (!take_listener(settings->listeners, name, word)) {
+        if (!option->take(settings, option, name, word)) {
             return false;
         }
     }
@@ -602,31 +239,26 @@ static bool take_words(struct settings *settings, const char *name,
 
 /* Takes the variable of an option, if it is set. Returns false after printing
  * an error. */
-static bool take_variable(struct settings *settings,
-                          const struct argument *limit, const char *option)
+static bool take_variable(struct zkt_settings *settings,
+                          const struct zkt_option *option)
 {
     char name[NAME_SIZE];
-    const char *value = getenv(name_variable(option, name));
+    const char *value = getenv(name_variable(option->name, name));
     if (value == NULL) {
         return true;
     }
-    return strcmp(option, "listen") == 0
-               ? take_words(settings, name, value)
-               : take(settings, limit, option, name, value);
+    return strcmp(option->name, "listen") == 0
+               ? take_words(settings, option, name, value)
+               : option->take(settings, option, name, value);
 }
 
 /* Returns false after printing an error. */
-static bool take_environment(struct settings *settings)
+static bool take_environment(struct zkt_settings *settings)
 {
     settings->listeners = &settings->environment;
     begin_tls(&settings->options);
-    for (size_t i = 1; i < OTHERS; i++) {
-        if (!take_variable(settings, NULL, others[i])) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < LIMIT_COUNT; i++) {
-        if (!take_variable(settings, &limits[i], limits[i].name)) {
+    for (size_t i = 0; i < zkt__option_count; i++) {
+        if (!take_variable(settings, &zkt__options[i])) {
             return false;
         }
     }
@@ -634,7 +266,7 @@ static bool take_environment(struct settings *settings)
 }
 
 /* Returns false after printing an error. */
-static bool read_settings(struct settings *settings, int argc, char **argv)
+static bool read_settings(struct zkt_settings *settings, int argc, char **argv)
 {
     static const char *const passed[] = { "systemd", NULL };
     if (zkt__systemd_descriptors(ZKT_LISTENING_MAX) != 0) {
@@ -646,7 +278,7 @@ static bool read_settings(struct settings *settings, int argc, char **argv)
 int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *given,
                    int argc, char **argv)
 {
-    struct settings settings = { 0 };
+    struct zkt_settings settings = { 0 };
     if (given != NULL) {
         settings.options = *given;
     }
