@@ -21,8 +21,8 @@ export async function startBrowser(scope) {
   return browser;
 }
 
-/** What Chromium says of a connection that a server which is gone does not take. */
-export const GONE = /WebSocket connection to '.*' failed: Error in connection establishment: net::ERR_CONNECTION_REFUSED/;
+/** What Chromium says of attempts to connect to a server that stops, or is gone. */
+export const GONE = /^WebSocket connection to '.*' failed: /;
 
 /**
  * Opens an address in a page of a user of its own. When the test ends, nothing

@@ -15,9 +15,13 @@ const DESKTOP = { viewport: { width: 1000, height: 640 } };
 const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 const browser = await startBrowser({ after });
 
-/** Starts an example as examples/run does; `page` is the address that it says to open. */
+/**
+ * Starts an example as examples/run does; `page` is the address that it says to
+ * open. Chromium keeps connections at hand that it does not use, and does not
+ * see their end, so a server that stops would wait for each.
+ */
 async function start(t, { name = "chat", listen = "127.0.0.1:0", args = [] } = {}) {
-  const server = await startServer(t, SERVE, [EXAMPLES, name, "--listen", listen, ...args]);
+  const server = await startServer(t, SERVE, [EXAMPLES, name, "--close-ms", "100", "--listen", listen, ...args]);
   const [, page] = /^open (http:.*)$/m.exec(server.log());
   assert.equal(page, `${server.url.replace(/^ws/, "http")}/`);
   return { ...server, page };

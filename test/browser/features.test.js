@@ -28,7 +28,7 @@ async function startAuth(t) {
 
 test("features of the client in Chromium", async (t) => {
   const browser = await startBrowser(t);
-  const flow = await startServer(t, FLOW_SERVER, ["--static", PAGES]);
+  const flow = await startServer(t, FLOW_SERVER, ["--close-ms", "100", "--static", PAGES]);
   const access = await startServer(t, ACCESS_SERVER);
   const { server: auth, tokens } = await startAuth(t);
   const address = new URL(`${flow.url.replace(/^ws/, "http")}/features.html`);
