@@ -246,6 +246,8 @@ field_mods: %empty %prec FORGOTTEN      { memset(&$$, 0, sizeof($$)); }
     | field_mods FROM name              { $$ = $1; struct ast_source *source = NEW(ast_source); source->at = @name; source->word = $name; APPEND($$.sources, source); }
     | field_mods FROM name '(' STRING ')'
                                         { $$ = $1; struct ast_source *source = NEW(ast_source); source->at = @name; source->at.end = @6.end; source->word = $name; source->key = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); APPEND($$.sources, source); }
+    | field_mods FROM name[source_name] '(' name[part] ')'
+                                        { $$ = $1; struct ast_source *source = NEW(ast_source); source->at = @source_name; source->at.end = @6.end; source->word = $source_name; source->part = $part; APPEND($$.sources, source); }
     | field_mods FROM STRING            { $$ = $1; diag_report(p->diag, @STRING, DIAG_SYNTAX, arena_printf(p->arena, "a source is a word; did you mean 'from query(%s)'?", $STRING)); }
     | field_mods TO field_name          { $$ = $1; struct ast_names *n = NEW(ast_names); n->name = $field_name; APPEND($$.readers, n); }
     | field_mods TRANSIENT              { $$ = $1; RESERVED(@TRANSIENT, "'transient'"); }

@@ -17,8 +17,10 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/certificate.h"
 #include "base/list.h"
 #include "base/ticks.h"
+#include "zocket/types.h"
 
 #define ZKT_NEVER INT64_MAX
 
@@ -91,6 +93,10 @@ struct zkt_core {
     /* Wakes the driver if an endpoint became dirty outside its calls; may be
      * NULL. */
     void (*wake)(struct zkt_core *core);
+    /* Returns a part of the certificate of the peer of @e, which is verified;
+     * data NULL: it has none. Borrowed until the next call. May be NULL. */
+    struct zkt_str (*certificate)(struct zkt_endpoint *e,
+                                  enum zkt_certificate_part part);
     /* Announces that the core is about to be freed: the driver detaches its
      * endpoints and drops the core. May be NULL. */
     void (*abandon)(struct zkt_core *core);

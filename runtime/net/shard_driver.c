@@ -89,6 +89,14 @@ static void wake_core(struct zkt_core *core)
     zkt__shard_driver_wake(core->driver);
 }
 
+static struct zkt_str certificate_of(struct zkt_endpoint *endpoint,
+                                     enum zkt_certificate_part part)
+{
+    struct zkt_tls_stream *tls = zkt__loop_tls_of(endpoint);
+    return tls != NULL ? tls->ops->certificate(tls, part)
+                       : (struct zkt_str){ NULL, 0 };
+}
+
 void zkt__shard_driver_join(struct zkt_shard_driver *d,
                             void (*abandon)(struct zkt_core *core))
 {
@@ -96,6 +104,7 @@ void zkt__shard_driver_join(struct zkt_shard_driver *d,
     core->driver = d;
     core->wake = wake_core;
     core->abandon = abandon;
+    core->certificate = certificate_of;
     zkt__work_queue_on_wake(zkt__server_work(d->server), wake, d);
 }
 
@@ -107,6 +116,7 @@ static void leave(struct zkt_shard_driver *d)
     core->heard_ms = ZKT_NEVER;
     core->wake = NULL;
     core->abandon = NULL;
+    core->certificate = NULL;
     zkt__server_unbind_thread(d->server);
 }
 

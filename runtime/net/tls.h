@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/certificate.h"
 #include "zocket/allocator.h"
 #include "zocket/types.h"
 
@@ -55,13 +56,6 @@ enum {
     ZKT_TLS_MORE = 0,    /* needs more of the peer */
     ZKT_TLS_ENDED = -1,  /* the peer sends nothing more, and has said so */
     ZKT_TLS_FAILED = -2, /* the stream can only be closed */
-};
-
-/* The parts of a peer's certificate. */
-enum zkt_certificate_part {
-    ZKT_CERTIFICATE_CN,
-    ZKT_CERTIFICATE_SAN,
-    ZKT_CERTIFICATE_SHA256
 };
 
 struct zkt_tls_ops {

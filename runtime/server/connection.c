@@ -190,7 +190,17 @@ static void on_held(struct zkt_session *session)
     zkt__output_follow(from_session(session));
 }
 
+static struct zkt_str certificate_of(struct zkt_session *session,
+                                     enum zkt_certificate_part part)
+{
+    struct zkt_connection *c = from_session(session);
+    const struct zkt_core *core = c->endpoint.core;
+    return core->certificate != NULL ? core->certificate(&c->endpoint, part)
+                                     : (struct zkt_str){ NULL, 0 };
+}
+
 const struct zkt_session_events zkt__connection_events = {
+    .certificate = certificate_of,
     .accept = on_accept,
     .refuse = on_refuse,
     .close = on_session_close,

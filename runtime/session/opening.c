@@ -270,7 +270,8 @@ static bool read_parameters(struct zkt_host *host,
 {
     struct zkt_issues *issues = &task->call.issues;
     const struct opening *opening = task->of;
-    if (zkt__parameters_read(host, info_of(host), &opening->request, issues,
+    if (zkt__parameters_read(host, task->session, info_of(host),
+                             &opening->request, issues,
                              (void *)(uintptr_t)task->input)) {
         return true;
     }

@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "http/head.h"
 #include "session/request.h"
+#include "session/session.h"
 #include "json/number.h"
 
 /* The faults that a parameter has in the request, before its type counts. */
@@ -390,6 +391,32 @@ static const char *fault_text(enum fault fault)
     return texts[fault];
 }
 
+/* ---- the certificate ---- */
+
+static enum zkt_certificate_part part_of(struct zkt_str name)
+{
+    return zkt_str_eq(name, ZKT_STR("cn"))    ? ZKT_CERTIFICATE_CN
+           : zkt_str_eq(name, ZKT_STR("san")) ? ZKT_CERTIFICATE_SAN
+                                              : ZKT_CERTIFICATE_SHA256;
+}
+
+static void search_certificate(struct search *s, struct zkt_host *host,
+                               struct zkt_session *session)
+{
+    for (uint32_t i = 0; i < s->info->input->of.structs->count; i++) {
+        const struct zkt_parameter *parameter = &s->info->parameters[i];
+        if (parameter->source != ZKT_FROM_CERTIFICATE || session == NULL) {
+            continue;
+        }
+        const struct zkt_str text = host->sessions->events.certificate(
+            session, part_of(parameter->name));
+        if (text.data != NULL) {
+            s->found[i].text = zkt__arena_str(s->arena, text);
+            s->no_memory = s->no_memory || s->found[i].text.data == NULL;
+        }
+    }
+}
+
 /* ---- values ---- */
 
 struct decoding {
@@ -510,7 +537,7 @@ static bool read_field(struct decoding *d, struct search *s, uint32_t i,
            report(d, ZKT_ISSUE_INVALID_TYPE, "is required");
 }
 
-bool zkt__parameters_read(struct zkt_host *host,
+bool zkt__parameters_read(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_connection_info *info,
                           const struct zkt_ws_request *request,
                           struct zkt_issues *issues, void *input)
@@ -527,6 +554,7 @@ bool zkt__parameters_read(struct zkt_host *host,
     }
     search_query(&s, request->query);
     search_fields(&s, request->fields);
+    search_certificate(&s, host, session);
     for (uint32_t i = 0; i < count; i++) {
         good = read_field(&d, &s, i, input) && good;
     }

@@ -35,6 +35,9 @@ struct zkt_session_events {
     void (*all_left)(struct zkt_session *session);
     /* Parts of streams wait, as waiting_bytes has them. */
     void (*held)(struct zkt_session *session);
+    /* Returns a part of the client's certificate, as zkt_core.certificate. */
+    struct zkt_str (*certificate)(struct zkt_session *session,
+                                  enum zkt_certificate_part part);
 };
 
 /* The session layer's half of a connection; embedded in the server's half. */

@@ -77,7 +77,7 @@ static bool read_all(void *work)
         .more_protocols = true,
     };
     zkt__issues_init(&issues, &w->arena, &host->rules);
-    (void)zkt__parameters_read(host, host->app.info->connection, &request,
+    (void)zkt__parameters_read(host, NULL, host->app.info->connection, &request,
                                &issues, &in);
     (void)zkt__request_protocol(&request);
     return !issues.no_memory;

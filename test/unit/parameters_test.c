@@ -34,7 +34,7 @@ static void read_request(struct zkt_host *host, const char *query,
     zkt__arena_init(&arena, host->allocator);
     zkt__writer_init(&w, &zkt__allocator_default);
     zkt__issues_init(&issues, &arena, &host->rules);
-    if (zkt__parameters_read(host, host->app.info->connection, &request,
+    if (zkt__parameters_read(host, NULL, host->app.info->connection, &request,
                              &issues, &in)) {
         assert_int_equal(issues.total, 0);
         gate_print(&in, out, size);

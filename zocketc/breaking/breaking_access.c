@@ -36,6 +36,10 @@ static const char *source_text(struct breaking *b,
                                const struct json_value *field)
 {
     const struct json_value *key = json_value_find(field, "key");
+    if (strcmp(json_value_text(field, "from"), "certificate") == 0) {
+        return arena_printf(b->arena, "certificate(%s)",
+                            json_value_text(field, "key"));
+    }
     return key == NULL ? json_value_text(field, "from")
                        : arena_printf(b->arena, "%s(%s)",
                                       json_value_text(field, "from"),

@@ -66,6 +66,7 @@ static const char *source_constant(enum schema_source source)
         [SCHEMA_FROM_HEADER] = "ZKT_FROM_HEADER",
         [SCHEMA_FROM_COOKIE] = "ZKT_FROM_COOKIE",
         [SCHEMA_FROM_BEARER] = "ZKT_FROM_BEARER",
+        [SCHEMA_FROM_CERTIFICATE] = "ZKT_FROM_CERTIFICATE",
     };
     return constants[source];
 }

@@ -182,6 +182,7 @@ static void add_parameters(const struct describe *d, struct json_value *to,
         [SCHEMA_FROM_HEADER] = "header",
         [SCHEMA_FROM_COOKIE] = "cookie",
         [SCHEMA_FROM_BEARER] = "bearer",
+        [SCHEMA_FROM_CERTIFICATE] = "certificate",
     };
     struct json_value *input = json_value_add(
         to, "input", describe_object(d, connection->input));

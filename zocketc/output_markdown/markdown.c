@@ -241,10 +241,15 @@ const char *markdown_source(const struct markdown *m,
         [SCHEMA_FROM_HEADER] = "header",
         [SCHEMA_FROM_COOKIE] = "cookie",
         [SCHEMA_FROM_BEARER] = "bearer",
+        [SCHEMA_FROM_CERTIFICATE] = "certificate",
     };
     const char *word = words[parameter->source];
     if (parameter->source == SCHEMA_FROM_BEARER) {
         return code(m->arena, word);
+    }
+    if (parameter->source == SCHEMA_FROM_CERTIFICATE) {
+        return code(m->arena, arena_printf(m->arena, "%s(%s)", word,
+                                           parameter->name.text));
     }
     struct text_buffer out = { 0 };
     emit_json_string(&out,

@@ -117,6 +117,7 @@ static const char *const source_words[] = {
     [SCHEMA_FROM_HEADER] = "header",
     [SCHEMA_FROM_COOKIE] = "cookie",
     [SCHEMA_FROM_BEARER] = "bearer",
+    [SCHEMA_FROM_CERTIFICATE] = "certificate",
 };
 
 enum {
@@ -141,6 +142,18 @@ static size_t find_source(struct check *c, const struct ast_name *word)
         diag_suggest(c->diag, word->at, word->text, SOURCES, source_at, NULL);
     }
     return i;
+}
+
+/* Why no certificate has a part of this name; NULL: it has. */
+static const char *fault_of_part(const struct schema_text *name)
+{
+    static const char *const parts[] = { "cn", "san", "sha256" };
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (strcmp(name->text, parts[i]) == 0) {
+            return NULL;
+        }
+    }
+    return "it has cn, san and sha256, without quotes";
 }
 
 static const char *lower_case(struct arena *arena, const char *text)
@@ -186,6 +199,8 @@ static const char *fault_of(enum schema_source source,
     return NULL;
 }
 
+static const struct schema_text no_part = { "", 0 };
+
 /* The name under which a source has the parameter. */
 static void check_source_name(struct check *c, const struct ast_field *f,
                               const struct ast_source *s,
@@ -193,12 +208,16 @@ static void check_source_name(struct check *c, const struct ast_field *f,
 {
     const char *word = source_words[to->source];
     to->name = (struct schema_text){ f->name.text, strlen(f->name.text) };
-    if (s != NULL && s->key != NULL) {
+    const bool is_word = s != NULL && s->part.text != NULL;
+    if (is_word) {
+        to->name = (struct schema_text){ s->part.text, strlen(s->part.text) };
+    } else if (s != NULL && s->key != NULL) {
         to->name = (struct schema_text){ s->key->text, s->key->len };
     }
     if (to->source == SCHEMA_FROM_BEARER) {
-        if (s->key != NULL) {
-            diag_report(c->diag, s->key->at, DIAG_BEARER_NAME);
+        if (is_word || s->key != NULL) {
+            diag_report(c->diag, is_word ? s->part.at : s->key->at,
+                        DIAG_BEARER_NAME);
         }
         to->name = (struct schema_text){ "", 0 };
         return;
@@ -207,7 +226,12 @@ static void check_source_name(struct check *c, const struct ast_field *f,
         strlen(to->name.text) == to->name.len) {
         to->name.text = lower_case(c->arena, to->name.text);
     }
-    const char *fault = fault_of(to->source, &to->name);
+    const bool certificate = to->source == SCHEMA_FROM_CERTIFICATE;
+    const bool quoted = s != NULL && s->key != NULL;
+    const char *fault = certificate
+                            ? fault_of_part(quoted ? &no_part : &to->name)
+                        : is_word ? "it stands in quotes"
+                                  : fault_of(to->source, &to->name);
     if (fault != NULL) {
         diag_report(c->diag, s == NULL ? f->name.at : s->at,
                     DIAG_BAD_SOURCE_NAME, to->name.text, word, fault);

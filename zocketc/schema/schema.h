@@ -309,14 +309,16 @@ enum schema_source {
     SCHEMA_FROM_QUERY,
     SCHEMA_FROM_HEADER,
     SCHEMA_FROM_COOKIE,
-    SCHEMA_FROM_BEARER
+    SCHEMA_FROM_BEARER,
+    SCHEMA_FROM_CERTIFICATE
 };
 
 /* Where a parameter of a connection comes from. */
 struct schema_parameter {
     enum schema_source source;
-    struct schema_text name; /* the key, the cookie, or the header in lower
-                                case; "" of a bearer token */
+    struct schema_text name; /* the key, the cookie, the part of a certificate,
+                                or the header in lower case; "" of a bearer
+                                token */
 };
 
 struct schema_connection {

@@ -91,11 +91,13 @@ struct ast_value {
 const struct ast_value *ast_find_member(const struct ast_value *object,
                                         const char *name);
 
-/* Where a parameter of a connection comes from: cookie("sid"). */
+/* Where a parameter of a connection comes from: cookie("sid"),
+ * certificate(cn). */
 struct ast_source {
     struct source_range at;
     struct ast_name word;
     const struct ast_value *key; /* a string, or NULL */
+    struct ast_name part;        /* a word in its place; text NULL: none */
     struct ast_source *next;
 };
 

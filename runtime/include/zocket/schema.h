@@ -433,13 +433,16 @@ enum zkt_parameter_source {
     /* A cookie of the request (RFC 6265, section 4.2). */
     ZKT_FROM_COOKIE,
     /* A bearer token (RFC 6750, section 2.1), or a subprotocol that has it. */
-    ZKT_FROM_BEARER
+    ZKT_FROM_BEARER,
+    /* A part of the client's certificate of TLS. */
+    ZKT_FROM_CERTIFICATE
 };
 
 /** The source of a field of the connection's parameters. */
 struct zkt_parameter {
     enum zkt_parameter_source source;
-    /* The key, the cookie, or the header, in lower case; "" of a bearer. */
+    /* The key, the cookie, or the header, in lower case; "" of a bearer; "cn",
+     * "san" or "sha256" of a certificate. */
     struct zkt_str name;
 };
 

@@ -208,6 +208,41 @@ static const struct zkt_type gate_connection_input_key_type_ = {
     .encode = zkt_encode_optional,
 };
 
+static const struct zkt_type gate_connection_input_owner_value_type_ = {
+    .kind = ZKT_KIND_STRING,
+    .size = sizeof(struct zkt_str),
+    .owns = true,
+    .of.strings = &(const struct zkt_string_rules){
+        .max = 64,
+    },
+    .decode = zkt_decode_string,
+    .encode = zkt_encode_string,
+};
+
+static const struct zkt_type gate_connection_input_owner_type_ = {
+    .kind = ZKT_KIND_OPTIONAL,
+    .size = sizeof(struct zkt_str_opt),
+    .owns = true,
+    .of.optionals = &(const struct zkt_optional_info){
+        .value = &gate_connection_input_owner_value_type_,
+        .value_offset = offsetof(struct zkt_str_opt, value),
+    },
+    .decode = zkt_decode_optional,
+    .encode = zkt_encode_optional,
+};
+
+static const struct zkt_type gate_connection_input_proof_type_ = {
+    .kind = ZKT_KIND_OPTIONAL,
+    .size = sizeof(struct zkt_str_opt),
+    .owns = true,
+    .of.optionals = &(const struct zkt_optional_info){
+        .value = &zkt_type_string,
+        .value_offset = offsetof(struct zkt_str_opt, value),
+    },
+    .decode = zkt_decode_optional,
+    .encode = zkt_encode_optional,
+};
+
 static const struct zkt_type gate_connection_user_id_type_ = {
     .kind = ZKT_KIND_OPTIONAL,
     .size = sizeof(struct zkt_str_opt),
@@ -238,18 +273,6 @@ static const struct zkt_type gate_connection_class_type_ = {
     .of.optionals = &(const struct zkt_optional_info){
         .value = &zkt_type_int32,
         .value_offset = offsetof(struct zkt_int32_opt, value),
-    },
-    .decode = zkt_decode_optional,
-    .encode = zkt_encode_optional,
-};
-
-static const struct zkt_type gate_default_note_type_ = {
-    .kind = ZKT_KIND_OPTIONAL,
-    .size = sizeof(struct zkt_str_opt),
-    .owns = true,
-    .of.optionals = &(const struct zkt_optional_info){
-        .value = &zkt_type_string,
-        .value_offset = offsetof(struct zkt_str_opt, value),
     },
     .decode = zkt_decode_optional,
     .encode = zkt_encode_optional,
@@ -412,6 +435,16 @@ static const struct zkt_field gate_connection_input_fields_[] = {
         .type = &zkt_type_int64,
         .default_value = &gate_connection_input_defaults_.from,
     },
+    {
+        .name = ZKT_STR_INIT("owner"),
+        .offset = offsetof(struct gate_connection_input, owner),
+        .type = &gate_connection_input_owner_type_,
+    },
+    {
+        .name = ZKT_STR_INIT("proof"),
+        .offset = offsetof(struct gate_connection_input, proof),
+        .type = &gate_connection_input_proof_type_,
+    },
 };
 
 static bool gate_connection_input_decode_(struct zkt_reader *reader,
@@ -479,6 +512,18 @@ static bool gate_connection_input_decode_(struct zkt_reader *reader,
             if (ZKT_KEY_IS(object.key, "quick")) {
                 zkt_object_field(reader, type, &object, 9);
                 zkt_decode_bool(reader, &zkt_type_bool, &out->quick);
+                continue;
+            }
+            if (ZKT_KEY_IS(object.key, "owner")) {
+                zkt_object_field(reader, type, &object, 12);
+                zkt_decode_optional(reader, &gate_connection_input_owner_type_,
+                                    &out->owner);
+                continue;
+            }
+            if (ZKT_KEY_IS(object.key, "proof")) {
+                zkt_object_field(reader, type, &object, 13);
+                zkt_decode_optional(reader, &gate_connection_input_proof_type_,
+                                    &out->proof);
                 continue;
             }
             break;
@@ -556,6 +601,14 @@ static void gate_connection_input_encode_(struct zkt_writer *writer,
     }
     ZKT_WRITE(writer, ",\"from\":");
     zkt_write_int64(writer, in->from);
+    if (in->owner.has) {
+        ZKT_WRITE(writer, ",\"owner\":");
+        zkt_write_string(writer, in->owner.value);
+    }
+    if (in->proof.has) {
+        ZKT_WRITE(writer, ",\"proof\":");
+        zkt_write_string(writer, in->proof.value);
+    }
     zkt_write_end(writer, begin);
 }
 
@@ -566,7 +619,7 @@ static const struct zkt_type gate_connection_input_type_ = {
     .of.structs = &(const struct zkt_struct_info){
         .name = "connection",
         .fields = gate_connection_input_fields_,
-        .count = 12,
+        .count = 14,
     },
     .decode = gate_connection_input_decode_,
     .encode = gate_connection_input_encode_,
@@ -907,7 +960,7 @@ static const struct zkt_field gate_default_fields_[] = {
     {
         .name = ZKT_STR_INIT("note"),
         .offset = offsetof(struct gate_default, note),
-        .type = &gate_default_note_type_,
+        .type = &gate_connection_input_proof_type_,
     },
 };
 
@@ -924,7 +977,7 @@ static bool gate_default_decode_(struct zkt_reader *reader,
         case 4:
             if (ZKT_KEY_IS(object.key, "note")) {
                 zkt_object_field(reader, type, &object, 1);
-                zkt_decode_optional(reader, &gate_default_note_type_,
+                zkt_decode_optional(reader, &gate_connection_input_proof_type_,
                                     &out->note);
                 continue;
             }
@@ -1535,6 +1588,8 @@ static const struct zkt_parameter gate_connection_parameters_[] = {
     { ZKT_FROM_QUERY, ZKT_STR_INIT("quick") },
     { ZKT_FROM_COOKIE, ZKT_STR_INIT("key") },
     { ZKT_FROM_QUERY, ZKT_STR_INIT("from") },
+    { ZKT_FROM_CERTIFICATE, ZKT_STR_INIT("cn") },
+    { ZKT_FROM_CERTIFICATE, ZKT_STR_INIT("sha256") },
 };
 
 static const struct zkt_connection_info gate_connection_info_ = {

@@ -51,6 +51,8 @@ struct gate_connection_input {
     bool quick;
     struct zkt_bytes_opt key;
     int64_t from;
+    struct zkt_str_opt owner;
+    struct zkt_str_opt proof;
 };
 
 /** Returns the defaults of the fields; a field without a default is zero. */
