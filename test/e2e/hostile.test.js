@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import net from "node:net";
 import { test } from "node:test";
+import tls from "node:tls";
 import { Peer, startServer } from "./peer.js";
 
 const rss = (server) =>
@@ -37,10 +38,11 @@ const repeat = (bytes, count) => Buffer.concat(Array.from({ length: count }, () 
 /** Opens a socket that completes its handshake, unless @first replaces the
  * request, and reads nothing after that. */
 async function intrude(server, first = request) {
-  const { hostname, port } = new URL(server.url);
-  const socket = net.connect({ host: hostname, port: Number(port) });
+  const { protocol, hostname, port } = new URL(server.url);
+  const by = protocol === "wss:" ? tls : net;
+  const socket = by.connect({ host: hostname, port: Number(port) });
   socket.on("error", () => {}); // the server closes it, as expected
-  await once(socket, "connect");
+  await once(socket, by === tls ? "secureConnect" : "connect");
   socket.write(first);
   if (first === request) await once(socket, "data");
   socket.pause();

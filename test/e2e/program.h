@@ -22,19 +22,24 @@ struct program {
     FILE *lines; /* further output, for tests that read it */
 };
 
-/* Runs @arguments and @port, with its output to the pipe @out. */
+/* Runs @arguments and @port, unless they name listeners, with its output to the
+ * pipe @out. */
 static inline void program_exec(char *const *arguments, const char *port,
                                 const int out[2])
 {
     char *all[64];
     char flag[] = "--port", number[8];
     size_t n = 0;
+    bool listens = false;
     for (; arguments[n] != NULL && n < 60; n++) {
         all[n] = arguments[n];
+        listens = listens || strcmp(arguments[n], "--listen") == 0;
     }
     snprintf(number, sizeof(number), "%s", port);
-    all[n++] = flag;
-    all[n++] = number;
+    if (!listens) {
+        all[n++] = flag;
+        all[n++] = number;
+    }
     all[n] = NULL;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* ends with the test */
     (void)dup2(out[1], STDOUT_FILENO);

@@ -47,6 +47,7 @@ static const struct zkt_client_options *options(void)
         .ping_after_ms = 1000,
     };
     o.loop = &soak.loop;
+    o.tls = soak.tls;
     return &o;
 }
 

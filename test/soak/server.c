@@ -17,6 +17,9 @@
 #endif
 
 #include "server.h"
+#ifdef HAS_TLS
+#include "zocket/tls.h"
+#endif
 
 enum {
     ENTRIES_MAX = SOAK_LEDGER_ENTRIES_MAX,
@@ -533,8 +536,11 @@ int main(int argc, char **argv)
                                             .studio = &studio_handlers,
                                             .plain = &plain,
                                             .meter = &meter };
-    const struct zkt_serve_options options = { .allocator = &allocator,
-                                               .log = take_log };
+    struct zkt_serve_options options = { .allocator = &allocator,
+                                         .log = take_log };
+#ifdef HAS_TLS
+    options.tls = zkt_tls_server(NULL);
+#endif
     read_fault();
     if (!jobs_start()) {
         return 1;
@@ -542,6 +548,9 @@ int main(int argc, char **argv)
     const int status = zkt_serve_main(soak_app(&handlers), &options, argc,
                                       argv);
     jobs_stop();
+#ifdef HAS_TLS
+    zkt_tls_free(options.tls);
+#endif
     const unsigned long long left = atomic_load(&counted.blocks);
     if (left > 0) {
         fprintf(stderr,

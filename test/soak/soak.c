@@ -149,10 +149,30 @@ static void on_said(uv_stream_t *stream, ssize_t len, const uv_buf_t *bytes)
     }
 }
 
+/* Clients use TLS if the server's first listener has it; peers without a
+ * library use the second, which is plain. */
+static void prepare_tls(void)
+{
+#ifdef HAS_TLS
+    char line[256], plain[128];
+    if (strncmp(soak.server.url, "wss://", 6) != 0) {
+        return;
+    }
+    SOAK_CHECK(fgets(line, sizeof(line), soak.server.lines) != NULL &&
+                   sscanf(line, "listening on %127s", plain) == 1,
+               "the server has no plain listener");
+    snprintf(soak.server.port, sizeof(soak.server.port), "%s",
+             strrchr(plain, ':') + 1);
+    soak.tls = zkt_tls_client(
+        &(struct zkt_tls_client_options){ .ca = getenv("ZOCKET_TEST_CA") });
+#endif
+}
+
 static void start_server(char **arguments)
 {
     SOAK_CHECK(program_start(&soak.server, arguments, "0"),
                "the server does not start");
+    prepare_tls();
     echo.pipe.data = &echo;
     SOAK_CHECK(
         uv_pipe_init(&soak.loop, &echo.pipe, 0) == 0 &&
@@ -438,5 +458,8 @@ int main(int argc, char **argv)
     samples_finish();
     uv_close((uv_handle_t *)&soak.patience, NULL);
     (void)uv_run(&soak.loop, UV_RUN_DEFAULT);
+#ifdef HAS_TLS
+    zkt_tls_free(soak.tls);
+#endif
     return 0;
 }

@@ -14,6 +14,9 @@
 
 #include "../e2e/program.h"
 #include "soak_client.h"
+#ifdef HAS_TLS
+#include "zocket/tls.h"
+#endif
 
 enum {
     LEDGERS = 6,
@@ -31,6 +34,7 @@ struct soak {
     uv_loop_t loop;
     uv_timer_t patience;
     struct program server;
+    struct zkt_tls *tls; /* of the clients, or NULL */
     uint64_t random;
     long round, step;
     int in_flight;   /* calls of peers that read, and of clients */
