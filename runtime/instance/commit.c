@@ -5,6 +5,7 @@
 
 #include "call/broadcast.h"
 #include "instance/asking.h"
+#include "instance/own_patch.h"
 #include "instance/patch_frame.h"
 #include "instance/report.h"
 #include "instance/timers.h"
@@ -459,9 +460,12 @@ static enum zkt_status commit_effects(struct zkt_task *task,
                                       const struct zkt_commit *content)
 {
     struct zkt_call *call = &task->call;
+    struct zkt_own_patch own;
+    zkt__own_patch_begin(&own, task, content);
     const enum zkt_status status = zkt__call_connection_changes(call) == NULL
                                        ? commit_all(call, content)
                                        : commit_change(task, content);
+    zkt__own_patch_end(&own);
     if (status == ZKT_OK && call->first_expelled != NULL) {
         mark_expelled(call);
     }

@@ -87,7 +87,7 @@ static void restart(struct zkt_host *host, struct zkt_task *task)
     call->outgoing = outgoing;
     call->has_allocated = has_allocated;
     call->view = view;
-    call->has_effects = view != NULL;
+    call->has_effects = view != NULL || task->is_optimistic;
     if (view != NULL) {
         view->first = view->last = NULL; /* committed */
     }

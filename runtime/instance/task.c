@@ -411,6 +411,7 @@ static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
     if (task->kind != ZKT_TASK_CALL) {
         return invoke_other(task, handlers);
     }
+    call->has_effects = task->is_optimistic;
     return task->request.method->invoke(call, handlers, task->request.input,
                                         task->result);
 }
@@ -525,6 +526,7 @@ void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
     task->call.record = zkt__connection_record_ref(m->record);
     task->request = m->of.call;
     task->kind = ZKT_TASK_CALL;
+    task->is_optimistic = m->is_optimistic;
     task->carrier = carrier;
     if (carrier != NULL) {
         carrier->of.call.body = NULL;

@@ -30,6 +30,7 @@ struct zkt_task {
     struct zkt_call call;
     struct zkt_contact *contact; /* NULL: activate, deactivate, or a timer */
     enum zkt_task_kind kind;
+    bool is_optimistic; /* of a call: own_patch.h */
     union {
         struct zkt_msg_call request;
         struct zkt_hook_run hook;

@@ -16,6 +16,7 @@ enum part_kind {
     X("method", method, PART_STRING)                                           \
     X("input", input, PART_RAW)                                                \
     X("timeoutMs", timeout, PART_RAW)                                          \
+    X("optimistic", optimistic, PART_RAW)                                      \
     X("event", event, PART_STRING)                                             \
     X("payload", payload, PART_RAW)                                            \
     X("result", result, PART_RAW)                                              \
@@ -123,6 +124,21 @@ static char *take_digits(char *at, struct zkt_str *out)
     return end > at && *at != '0' ? end : NULL;
 }
 
+/* Reads `,"timeoutMs":N`, which `,"optimistic":true` may precede. Returns the
+ * position behind it, or NULL. */
+static char *take_options(char *at, struct zkt_envelope *e)
+{
+    char *digits = EXPECT(at, ",\"timeoutMs\":");
+    if (digits == NULL && (at = EXPECT(at, ",\"optimistic\":true")) != NULL) {
+        e->is_optimistic = true;
+        if (*at == '}') {
+            return at;
+        }
+        digits = EXPECT(at, ",\"timeoutMs\":");
+    }
+    return digits != NULL ? take_digits(digits, &e->timeout) : NULL;
+}
+
 /* Terminates a string of take_plain, which returned @quote. */
 static void end_plain(char *quote)
 {
@@ -157,8 +173,7 @@ static bool read_call(struct zkt_envelope *e, struct zkt_reader *reader)
         reader->depth--;
     }
     at = at != NULL ? reader->at : method;
-    if (*at == ',' && ((at = EXPECT(at, ",\"timeoutMs\":")) == NULL ||
-                       (at = take_digits(at, &e->timeout)) == NULL)) {
+    if (*at == ',' && (at = take_options(at, e)) == NULL) {
         return false;
     }
     if (*at != '}' || at + 1 != reader->end) {
@@ -200,6 +215,8 @@ bool zkt__envelope_read(struct zkt_envelope *out, struct zkt_reader *reader)
         reader->at = start;
         reader->depth = 0;
         good = read_any(out, reader);
+        out->is_optimistic = out->optimistic.data != NULL &&
+                             zkt_str_eq(out->optimistic, ZKT_STR("true"));
     }
     out->plain = reader->plain;
     return good;

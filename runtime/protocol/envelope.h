@@ -46,7 +46,8 @@ enum zkt_message {
  */
 struct zkt_envelope {
     enum zkt_message type;
-    struct zkt_str id; /* the JSON token as received, with quotes */
+    bool is_optimistic; /* of a call */
+    struct zkt_str id;  /* the JSON token as received, with quotes */
     struct zkt_str actor, actor_id, method;
     struct zkt_str input;   /* raw JSON */
     struct zkt_str timeout; /* timeoutMs, raw JSON */
@@ -55,7 +56,7 @@ struct zkt_envelope {
     /* Not set for a call, which has none of them. */
     struct zkt_str event, client_id, error, code, of, reason;
     /* Raw JSON; retry_after is retryAfterMs. */
-    struct zkt_str details, retryable, retry_after, issues, level;
+    struct zkt_str details, retryable, retry_after, issues, level, optimistic;
     struct zkt_str result, progress, chunk, payload, state, patches;
 };
 

@@ -56,6 +56,7 @@ static bool copy_message(struct zkt_arena *arena,
         .actor_id = from->actor_id,
         .method = from->method,
         .input = from->input,
+        .is_optimistic = from->is_optimistic,
         .arrived = from->arrived,
     };
     return copy_text(arena, &to->id) && copy_text(arena, &to->actor) &&

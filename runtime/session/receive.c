@@ -322,6 +322,7 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
     m.of.call.ask = NULL;
     m.of.call.deadline = deadline;
     m.of.call.arrived = message->arrived;
+    m.is_optimistic = message->is_optimistic;
     send_call(host, contact, message, &m);
 }
 

@@ -294,27 +294,10 @@ static void publish_patches(struct zkt_host *host,
     }
 }
 
-/* Publishes the patches of a state with readers. */
-static void publish_views(struct zkt_host *host, const struct zkt_msg_commit *m)
-{
-    for (const struct zkt_private *p = m->privates; p != NULL; p = p->next) {
-        p->contact->audiences = p->audiences;
-        p->contact->marked = true;
-    }
-    if (m->content->patches != NULL) {
-        publish_patches(host, m->location, m->content);
-    }
-    for (const struct zkt_private *p = m->privates; p != NULL; p = p->next) {
-        p->contact->marked = false;
-        if (p->patch != NULL &&
-            p->contact->subs[ZKT_TOPIC_STATE].state == ZKT_SUB_LIVE) {
-            send_patch(host, p->contact, p->patch);
-        }
-    }
-}
-
-static void publish_patch(struct zkt_host *host, struct zkt_location *location,
-                          const struct zkt_commit *commit)
+/* Sends all watchers the patch; with @marks not the marked. */
+static inline void publish_patch(struct zkt_host *host,
+                                 struct zkt_location *location,
+                                 const struct zkt_commit *commit, bool marks)
 {
     struct zkt_node *n = location->watchers.first;
     while (n != NULL && commit->patch[ZKT_DIALECT_PLAIN] != NULL) {
@@ -322,7 +305,39 @@ static void publish_patch(struct zkt_host *host, struct zkt_location *location,
                                                     subs[ZKT_TOPIC_STATE].live);
         /* Conflating takes the contact out of the list. */
         n = zkt__ring_after(&location->watchers, n);
-        send_patch(host, contact, commit->patch[contact->peer->dialect]);
+        if (!marks || !contact->marked) {
+            send_patch(host, contact, commit->patch[contact->peer->dialect]);
+        }
+    }
+}
+
+static void send_private(struct zkt_host *host, const struct zkt_private *p)
+{
+    if (p->patch != NULL &&
+        p->contact->subs[ZKT_TOPIC_STATE].state == ZKT_SUB_LIVE) {
+        send_patch(host, p->contact, p->patch);
+    }
+    if (p->call.data != NULL) {
+        zkt__session_sub_name_call(host, p->contact, p->call);
+    }
+}
+
+/* Publishes patches of which some are for one subscriber each. */
+static void publish_privates(struct zkt_host *host,
+                             const struct zkt_msg_commit *m)
+{
+    for (const struct zkt_private *p = m->privates; p != NULL; p = p->next) {
+        p->contact->audiences = p->audiences;
+        p->contact->marked = true;
+    }
+    if (m->content->patches != NULL) {
+        publish_patches(host, m->location, m->content);
+    } else {
+        publish_patch(host, m->location, m->content, true);
+    }
+    for (const struct zkt_private *p = m->privates; p != NULL; p = p->next) {
+        p->contact->marked = false;
+        send_private(host, p);
     }
 }
 
@@ -440,9 +455,9 @@ static void take_commit(struct zkt_host *host, const struct zkt_msg *m)
         zkt__streams_flush(host, m->of.commit.stream);
     }
     if (commit->patches != NULL || m->of.commit.privates != NULL) {
-        publish_views(host, &m->of.commit);
+        publish_privates(host, &m->of.commit);
     } else {
-        publish_patch(host, location, commit);
+        publish_patch(host, location, commit, false);
     }
     for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
         publish_event(host, location, e);

@@ -24,6 +24,7 @@
  */
 #include "session/subscription.h"
 
+#include "session/conflated_calls.h"
 #include "session/receive.h"
 
 static struct zkt_ring *live_ring(struct zkt_contact *contact,
@@ -34,6 +35,11 @@ static struct zkt_ring *live_ring(struct zkt_contact *contact,
                                     : &location->listeners;
 }
 
+static bool is_conflated(enum zkt_subscription_state state)
+{
+    return state == ZKT_SUB_CONFLATED || state == ZKT_SUB_FETCHING;
+}
+
 /* Changes the state of a subscription; no other function does. */
 static void enter(struct zkt_host *host, struct zkt_contact *contact,
                   enum zkt_topic topic, enum zkt_subscription_state state)
@@ -42,10 +48,15 @@ static void enter(struct zkt_host *host, struct zkt_contact *contact,
     struct zkt_session *session = zkt__session_of(contact);
     session->subscriptions += (sub->state == ZKT_SUB_OFF) -
                               (uint32_t)(state == ZKT_SUB_OFF);
+    if (is_conflated(sub->state) && !is_conflated(state)) {
+        zkt__conflated_calls_free(host, sub->calls);
+        sub->live = (struct zkt_node){ NULL, NULL };
+    }
     if (state == ZKT_SUB_LIVE && sub->state != ZKT_SUB_LIVE) {
         zkt__ring_append(live_ring(contact, topic), &sub->live);
-    } else if (state != ZKT_SUB_LIVE) {
+    } else if (state != ZKT_SUB_LIVE && sub->state == ZKT_SUB_LIVE) {
         zkt__ring_remove(live_ring(contact, topic), &sub->live);
+        sub->live = (struct zkt_node){ NULL, NULL };
     }
     /* A snapshot that is being fetched counts as much as the last. */
     if (sub->state == ZKT_SUB_FETCHING) {
@@ -54,7 +65,7 @@ static void enter(struct zkt_host *host, struct zkt_contact *contact,
     if (state == ZKT_SUB_FETCHING) {
         host->sessions->snapshot_bytes += contact->snapshot_size;
     }
-    if (sub->state == ZKT_SUB_CONFLATED || sub->state == ZKT_SUB_FETCHING) {
+    if (is_conflated(sub->state)) {
         /* The placeholder is stale, unless a snapshot has replaced it. */
         contact->stale_placeholders += state == ZKT_SUB_OFF;
     }
@@ -73,6 +84,15 @@ void zkt__session_sub_conflate(struct zkt_host *host,
     }
     enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_CONFLATED);
     host->sessions->events.changed(session);
+}
+
+void zkt__session_sub_name_call(struct zkt_host *host,
+                                struct zkt_contact *contact, struct zkt_str id)
+{
+    struct zkt_sub *sub = &contact->subs[ZKT_TOPIC_STATE];
+    if (is_conflated(sub->state)) {
+        zkt__conflated_calls_keep(host, &sub->calls, id);
+    }
 }
 
 /* ---- from the client ---- */
@@ -228,6 +248,26 @@ static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
     }
 }
 
+/* Queues the snapshot that replaces conflated patches. It is of the moment, and
+ * names the calls whose changes it has. */
+static bool queue_refresh(struct zkt_host *host, struct zkt_contact *contact,
+                          const struct zkt_catch_up *catch_up)
+{
+    struct zkt_session *session = zkt__session_of(contact);
+    const struct zkt_conflated_calls *calls =
+        contact->subs[ZKT_TOPIC_STATE].calls;
+    struct zkt_catch_up named = *catch_up;
+    named.snapshot = calls != NULL ? zkt__conflated_calls_name(
+                                         host, calls, catch_up->snapshot)
+                                   : NULL;
+    if (named.snapshot == NULL) {
+        return zkt__session_queue_catch_up(host, session, catch_up, true);
+    }
+    const bool good = zkt__session_queue_catch_up(host, session, &named, true);
+    zkt__buffer_unref(named.snapshot);
+    return good;
+}
+
 /* Takes the snapshot that replaces conflated patches. */
 static void take_refresh(struct zkt_host *host, struct zkt_contact *contact,
                          const struct zkt_catch_up *catch_up)
@@ -239,7 +279,7 @@ static void take_refresh(struct zkt_host *host, struct zkt_contact *contact,
     }
     if (catch_up->snapshot == NULL) {
         host->sessions->events.failed(session);
-    } else if (zkt__session_queue_catch_up(host, session, catch_up, true)) {
+    } else if (queue_refresh(host, contact, catch_up)) {
         enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
         note_size(host, contact, catch_up->snapshot);
         host->sessions->events.changed(session);

@@ -23,6 +23,10 @@ void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m);
  * placeholder that replaces it and the patches that follow. */
 void zkt__session_sub_conflate(struct zkt_host *host,
                                struct zkt_contact *contact);
+/** If patches of @contact are conflated, the snapshot in their place is to name
+ * a call of it. */
+void zkt__session_sub_name_call(struct zkt_host *host,
+                                struct zkt_contact *contact, struct zkt_str id);
 /** The placeholder of @contact has reached the head of the queue: requests a
  * snapshot. */
 void zkt__session_sub_fetch(struct zkt_host *host, struct zkt_contact *contact);

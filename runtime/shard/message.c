@@ -339,7 +339,7 @@ static size_t measure_privates(const struct zkt_private *privates)
 {
     size_t size = 0;
     for (const struct zkt_private *p = privates; p != NULL; p = p->next) {
-        size += sizeof(*p);
+        size += sizeof(*p) + aligned(p->call.len);
     }
     return size;
 }
@@ -357,20 +357,28 @@ static void copy_patches(struct zkt_commit *commit, void *at)
     }
 }
 
-/* Copies privates to @at, which has room. */
+/* Copies privates to @at, which has room: each with the id of its call. */
 static const struct zkt_private *copy_privates(
-    const struct zkt_private *privates, void *at)
+    const struct zkt_private *privates, char *at)
 {
-    struct zkt_private *copy = at;
+    const struct zkt_private *first = NULL;
+    const struct zkt_private **next = &first;
     for (const struct zkt_private *p = privates; p != NULL; p = p->next) {
+        struct zkt_private *copy = (void *)at;
         *copy = *p;
-        copy->next = p->next != NULL ? copy + 1 : NULL;
+        at += sizeof(*copy);
+        if (p->call.data != NULL) {
+            memcpy(at, p->call.data, p->call.len);
+            copy->call.data = at;
+            at += aligned(p->call.len);
+        }
         if (p->patch != NULL) {
             zkt__buffer_ref(p->patch);
         }
-        copy++;
+        *next = copy;
+        next = &copy->next;
     }
-    return privates != NULL ? at : NULL;
+    return first;
 }
 
 static struct zkt_msg *pack_commit(const struct zkt_allocator *allocator,

@@ -97,7 +97,10 @@ struct zkt_msg {
     enum zkt_msg_kind kind : 8;
     enum zkt_topic topic : 8; /* subscribe, unsubscribe, closed */
     bool after_destroy;       /* its instance was ending: refused */
-    bool lost; /* of leave: the connection has closed, with a close code */
+    union {
+        bool lost; /* of leave: the connection has closed, with a close code */
+        bool is_optimistic; /* of call: its patch for the caller names it */
+    };
     union {
         struct zkt_msg_call {
             const struct zkt_method *method;
@@ -193,11 +196,13 @@ struct zkt_emitted {
 #define ZKT_AUDIENCE_SETS (1 << ZKT_AUDIENCES_MAX)
 
 /* A commit for a subscriber that joins or leaves an audience, or sees an entry
- * of its own change. */
+ * of its own change, or that has made the call and is to know which patch has
+ * its changes. */
 struct zkt_private {
     const struct zkt_private *next;
     struct zkt_contact *contact;
     struct zkt_buffer *patch; /* in place of the shared patch; NULL: none */
+    struct zkt_str call;      /* the id that the patch names; data NULL: none */
     uint8_t audiences;        /* from now on */
 };
 
@@ -229,7 +234,12 @@ struct zkt_sub {
     uint32_t generation; /* grows with each unsubscribe */
     uint32_t owed : 29;  /* outstanding replies of this generation */
     enum zkt_subscription_state state : 3;
-    struct zkt_node live; /* in location->watchers or ->listeners */
+    union {
+        struct zkt_node live; /* in location->watchers or ->listeners */
+        /* Of a state, while conflated or fetching: calls whose changes will be
+         * in the snapshot; or NULL. */
+        struct zkt_conflated_calls *calls;
+    };
 };
 
 /* The instance's half of a contact. */

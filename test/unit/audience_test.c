@@ -1150,6 +1150,74 @@ static void test_changed_data_without_memory(void **state)
     assert_true(ended > 0);
 }
 
+/* ---- the patch for the caller ---- */
+
+#define OPTIMISTIC_GO                                                          \
+    "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"draw\",\"actorId\":\"a\","     \
+    "\"method\":\"go\",\"optimistic\":true}"
+
+static const char *guess_as(struct peer *p,
+                            enum zkt_status (*fn)(struct sight_draw_call *))
+{
+    plays.go = fn;
+    const char *text = ask(p, OPTIMISTIC_GO);
+    plays.go = NULL;
+    return text;
+}
+
+/* The caller's patch names the call, be it that of its audiences or its own;
+ * nobody else reads of it, and nobody is shown more than without. */
+static void test_the_patch_names_the_call(void **state)
+{
+    (void)state;
+    begin();
+    struct peer ada = enter("ada");
+    struct peer bob = enter("bob");
+    (void)ask(&ada, SUB("state:sub"));
+    (void)ask(&bob, SUB("state:sub"));
+    const char *got = guess_as(&ada, count_up);
+    assert_non_null(
+        strstr(got, "\"path\":\"/n\",\"value\":1}],\"calls\":[\"1\"]}"));
+    assert_non_null(strstr(got, DONE));
+    assert_null(strstr(hear(&bob), "calls"));
+
+    /* An entry of the caller's own. */
+    with.user = ZKT_STR("ada");
+    with.text = ZKT_STR("T");
+    got = guess_as(&ada, deal_and_count);
+    assert_non_null(strstr(got, "/hands/ada"));
+    assert_non_null(strstr(got, "],\"calls\":[\"1\"]}"));
+    got = hear(&bob);
+    assert_non_null(strstr(got, "/n"));
+    assert_null(strstr(got, "calls"));
+    assert_null(strstr(got, "hands"));
+
+    /* The caller joins an audience, and leaves it. */
+    with.client = zkt_cstr(ada.id);
+    with.text = ZKT_STR("word");
+    got = guess_as(&ada, appoint_and_write);
+    assert_non_null(strstr(got, "\"word\""));
+    assert_non_null(strstr(got, "],\"calls\":[\"1\"]}"));
+    assert_null(strstr(hear(&bob), "word"));
+    with.client = zkt_cstr(bob.id);
+    got = guess_as(&ada, appoint_and_write);
+    assert_non_null(strstr(got, "],\"calls\":[\"1\"]}"));
+    got = hear(&bob);
+    assert_non_null(strstr(got, "\"word\""));
+    assert_null(strstr(got, "calls"));
+
+    /* What the caller does not see is no patch for it. */
+    with.text = ZKT_STR("secret");
+    got = guess_as(&ada, set_word);
+    assert_string_equal(got, DONE);
+    assert_null(strstr(hear(&bob), "calls"));
+    /* Without a guess all is as before. */
+    assert_null(strstr(run_as(&ada, count_up), "calls"));
+    leave(&ada);
+    leave(&bob);
+    end();
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -1175,6 +1243,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_slow_reader),
         cmocka_unit_test(test_a_missing_handler),
         cmocka_unit_test(test_a_large_patch),
+        cmocka_unit_test(test_the_patch_names_the_call),
         cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_changed_data_without_memory),
     };

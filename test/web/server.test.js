@@ -112,6 +112,36 @@ test("progress, cancelling and deadlines", async () => {
   client.$close();
 });
 
+test("optimistic updates: nothing is shown twice, or goes", async () => {
+  const [ada, bob] = [enter("ada"), enter("bob")];
+  const id = newRoom();
+  const shown = [];
+  const room = ada.room(id);
+  await until(room, () => true);
+  room.state.subscribe(({ log }) => {
+    assert.equal(new Set(log).size, log.length, `twice: ${log}`);
+    for (const line of shown.at(-1) ?? []) assert.ok(log.includes(line) || line === "never", `${line} is gone: ${log}`);
+    shown.push(log);
+  });
+  const write = (line) => room.write({ line }, { optimistic: (state) => ({ ...state, log: [...state.log, line] }) });
+  const calls = [];
+  for (let i = 0; i < 200; i++) {
+    calls.push(write(`a${i}`));
+    assert.ok(room.state.getSnapshot().log.includes(`a${i}`));
+    if (i % 3 === 0) calls.push(bob.room(id).write({ line: `b${i}` }));
+    if (i % 40 === 0) await calls.at(-1);
+  }
+  await Promise.all(calls);
+  const { log } = await until(room, ({ log }) => log.length === 200 + 67);
+  assert.deepEqual(room.state.getConfirmed().log, log);
+  const failed = room.write({ line: 5 }, { optimistic: (state) => ({ ...state, log: [...state.log, "never"] }) });
+  assert.equal(room.state.getSnapshot().log.at(-1), "never");
+  await assert.rejects(failed, { code: "INVALID_ARGUMENT" });
+  assert.equal(room.state.getSnapshot(), room.state.getConfirmed());
+  ada.$close();
+  bob.$close();
+});
+
 test("events of audiences", async () => {
   const [ada, bob] = [enter("ada"), enter("bob")];
   const id = newRoom();
