@@ -53,7 +53,8 @@ for (const listing of listingsOf(root, "docs/start.md")) {
   const [kind, name] = listing.mark.split(" ");
   if (kind === "newcomer") {
     environment = install(text, environment);
-  } else if (kind === "schema" || kind === "program") {
+  } else if (kind === "schema" || kind === "program" || kind === "page") {
+    fs.mkdirSync(path.dirname(path.join(project, name)), { recursive: true });
     fs.writeFileSync(path.join(project, name), text);
   } else if (listing.language === "console") {
     const exit = kind === "exit" ? Number(name) : 0;

@@ -25,8 +25,8 @@
 //   <!-- test: excerpt of FOLDER/FILE -->        c: part of that file
 //   <!-- test: excerpt of chat.zkt -->   ts: part of the generated module
 //   <!-- test: client of chat.zkt -->    ts: part of a program; test/web compiles it
-//   <!-- test: page NAME of FOLDER -->           html: kept; it is the file FOLDER/NAME,
-//                                        which test/browser opens
+//   <!-- test: page NAME [of FOLDER] -->         html: kept, and opened in test/browser;
+//                                        it is the file FOLDER/NAME
 //   <!-- test: excerpt of FOLDER/FILE -->        html: part of that file
 //   <!-- test: frames with NAME -->      text: sent to a program of the page
 //   <!-- test: output FOLDER/FILE -->    text: lines of that file, in its order
@@ -313,10 +313,11 @@ async function checkModule(page, listing) {
 // ---- pages ----
 
 async function checkHtml(page, listing) {
-  const m = /^(?:page (\S+)|excerpt) of (\S+)$/.exec(listing.mark);
+  const m = /^(?:page (\S+)(?: of (\S+))?|excerpt of (\S+))$/.exec(listing.mark);
   if (!m) unknown(listing);
-  const [, name, place] = m;
-  const text = fs.readFileSync(path.join(root, place, name ?? ""), "utf8");
+  const [, name, folder, file] = m;
+  const place = folder ? path.join(folder, name) : file;
+  const text = place ? fs.readFileSync(path.join(root, place), "utf8") : listing.text;
   if (name ? text !== listing.text : !text.includes(listing.text)) {
     throw new Error(`it differs from ${place}`);
   }
