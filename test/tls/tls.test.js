@@ -374,6 +374,32 @@ async function drain(socket) {
   return Buffer.concat(chunks);
 }
 
+test("a proxy says who its client is, and then the client speaks TLS", async (t) => {
+  const server = await start(t, [
+    "--listen", "proxy:127.0.0.1:0",
+    "--forwarded-by", "proxy-protocol", "--trusted-proxies", "127.0.0.1",
+  ]);
+  const header = Buffer.from("0d0a0d0a000d0a515549540a" + "2111000c" + "cb007109" + "0a000001" + "1f4001bb", "hex");
+  for (const cut of [header.length, 5]) {
+    const socket = net.connect(server.port, "127.0.0.1");
+    socket.write(header.subarray(0, cut));
+    await once(socket, "connect");
+    socket.write(header.subarray(cut));
+    const secure = tls.connect({ socket, ca, servername: "localhost" });
+    secure.write(`GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://cut${cut}.example\r\nConnection: close\r\n\r\n`);
+    let text = "";
+    for await (const piece of secure) text += piece;
+    assert.match(text, /^HTTP\/1\.1 403 /);
+    await logged(server, new RegExp(`a request of 203\\.0\\.113\\.9 from a page of 'https://cut${cut}\\.`));
+  }
+  // Without the header there is no greeting.
+  const socket = net.connect(server.port, "127.0.0.1");
+  const secure = tls.connect({ socket, ca, servername: "localhost" });
+  const [error] = await once(secure, "error");
+  assert.match(error.message, /disconnected|ECONNRESET|EPIPE/);
+  await server.stop();
+});
+
 test("HTTP on a port with TLS is answered in plain text", async (t) => {
   const server = await start(t);
   const { status, text } = await ask({ port: server.port, path: "/healthz" }, http);
