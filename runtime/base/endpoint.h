@@ -49,12 +49,13 @@ struct zkt_endpoint {
     const struct zkt_endpoint_ops *ops;
     struct zkt_core *core;
     void *transport;       /* for the driver */
-    struct zkt_node dirty; /* in core->dirty */
+    struct zkt_node dirty; /* in core->dirty, or in core->inner */
     bool reading;          /* false: do not read from the socket for now */
     bool closing;          /* send pending bytes, then close the transport */
     bool aborted;          /* close the transport now, dropping pending bytes */
     bool ended;            /* embed.h over sockets: end of file from the peer */
     bool half_closed;      /* embed.h over sockets: end of file sent */
+    bool inner;            /* its driver is the core itself */
 };
 
 struct zkt_core_ops {
@@ -89,7 +90,8 @@ struct zkt_core {
      * driver unlinks an endpoint after handling it.
      */
     struct zkt_list dirty;
-    void *driver; /* for the driver */
+    struct zkt_list inner; /* the same of inner endpoints; of a server */
+    void *driver;          /* for the driver */
     /* Wakes the driver if an endpoint became dirty outside its calls; may be
      * NULL. */
     void (*wake)(struct zkt_core *core);
@@ -112,7 +114,8 @@ static inline int64_t zkt__core_idle_clock(const struct zkt_core *core)
 static inline void zkt__endpoint_mark_dirty(struct zkt_endpoint *e)
 {
     if (!zkt__node_linked(&e->dirty)) {
-        zkt__list_append(&e->core->dirty, &e->dirty);
+        zkt__list_append(e->inner ? &e->core->inner : &e->core->dirty,
+                         &e->dirty);
     }
 }
 

@@ -17,6 +17,17 @@ const uint8_t zkt__head_token[256] = {
     ['v'] = 1, ['w'] = 1, ['x'] = 1,  ['y'] = 1, ['z'] = 1
 };
 
+struct zkt_str zkt__http_find(struct zkt_str fields, const char *name)
+{
+    struct zkt_str found, value;
+    while (zkt__http_next_field(&fields, &found, &value)) {
+        if (zkt__head_same(found, name)) {
+            return value;
+        }
+    }
+    return (struct zkt_str){ NULL, 0 };
+}
+
 bool zkt__http_next_item(struct zkt_str *list, struct zkt_str *item)
 {
     while (list->len > 0) {

@@ -82,6 +82,9 @@ static inline bool zkt__head_field(struct zkt_str line, struct zkt_str *name,
 /** Takes the next field off @fields. Returns false at the end. */
 bool zkt__http_next_field(struct zkt_str *fields, struct zkt_str *name,
                           struct zkt_str *value);
+/** Returns the value of the first field called @name, in any case; data is NULL
+ * if there is none. */
+struct zkt_str zkt__http_find(struct zkt_str fields, const char *name);
 /** Takes the next item that is not empty off a comma-separated @list (RFC 9110,
  * section 5.6.1). Returns false at the end. */
 bool zkt__http_next_item(struct zkt_str *list, struct zkt_str *item);

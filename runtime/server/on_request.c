@@ -415,13 +415,7 @@ struct zkt_str zkt_http_query(const struct zkt_http *http)
 
 struct zkt_str zkt_http_field(const struct zkt_http *http, const char *name)
 {
-    struct zkt_str fields = http->request.fields, found, value;
-    while (zkt__http_next_field(&fields, &found, &value)) {
-        if (zkt__head_same(found, name)) {
-            return value;
-        }
-    }
-    return (struct zkt_str){ NULL, 0 };
+    return zkt__http_find(http->request.fields, name);
 }
 
 struct zkt_str zkt_http_body(const struct zkt_http *http)

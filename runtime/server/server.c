@@ -281,6 +281,8 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
                  options->hsts_seconds);
     }
     zkt__list_init(&server->core.dirty);
+    zkt__list_init(&server->core.inner);
+    zkt__list_init(&server->heartbeats);
     zkt__list_init(&server->connections);
     zkt__list_init(&server->ending);
     server->output_little = (size_t)least(
@@ -408,6 +410,7 @@ enum zkt_status zkt_server_new(struct zkt_app app,
     }
     first->shards->all[0] = first;
     first->host.rates = first->shards->rates;
+    zkt__actor_route_init(first);
     zkt__on_request_init(first);
     zkt__server_log_init(&first->shards->log, &first->options,
                          first->limits.log_per_second);

@@ -7,6 +7,7 @@
 #define ZKT_SERVER_SHARDS_H
 
 #include "base/log.h"
+#include "server/actor_route.h"
 #include "server/admission.h"
 #include "server/life.h"
 #include "server/on_request.h"
@@ -25,6 +26,7 @@ struct zkt_shards {
     struct zkt_log log;       /* under log_lock */
     struct zkt_lives lives;
     struct zkt_held_requests held;
+    struct zkt_route actors;
     struct zkt_route *routes; /* in their order; constant when threads run */
     pthread_mutex_t lock;
     /* Statistics by shard, as of its last turn; under the lock. */

@@ -3,10 +3,12 @@
 
 #include "instance/deferred.h"
 #include "instance/mailbox.h"
+#include "server/actor_route.h"
 #include "server/answer.h"
 #include "server/connection.h"
 #include "server/core.h"
 #include "server/deadlines.h"
+#include "server/inner.h"
 #include "server/output.h"
 #include "session/task.h"
 #include "shard/group.h"
@@ -23,6 +25,7 @@ static int64_t deadline(const struct zkt_core *core)
     next = earlier(next, s->instances.next_due);
     next = earlier(next, zkt__sessions_due(&s->sessions));
     next = earlier(next, zkt__life_due(s));
+    next = earlier(next, zkt__timeouts_next(&s->heartbeats));
     if (s->self == 0) {
         next = earlier(next,
                        zkt__admission_due(&s->shards->admission, &s->limits));
@@ -36,6 +39,7 @@ static int64_t deadline(const struct zkt_core *core)
                    !zkt__list_empty(&s->instances.ready) ||
                    !zkt__list_empty(&s->backlog) ||
                    !zkt__list_empty(&s->streams) ||
+                   !zkt__list_empty(&s->core.inner) ||
                    zkt__output_is_over_limit(s) ||
                    zkt__work_is_pending(s->host.work)
                ? s->core.now_ms
@@ -129,7 +133,13 @@ static void tick(struct zkt_core *core)
     if (server->core.now_ms >= zkt__sessions_due(&server->sessions)) {
         zkt__sessions_expire(&server->host);
     }
+    if (server->core.now_ms >= zkt__timeouts_next(&server->heartbeats)) {
+        zkt__heartbeats_send(server);
+    }
     work(server);
+    if (!zkt__list_empty(&server->core.inner)) {
+        zkt__inner_serve(server);
+    }
     if (zkt__asks_are_busy(&server->asks)) {
         zkt__asks_settle(&server->host);
     }

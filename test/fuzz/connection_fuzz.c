@@ -64,6 +64,7 @@ static void run(const uint8_t *data, size_t size, size_t cut, struct peer *peer)
 {
     static const uint8_t seed[32] = { 1 };
     const struct zkt_serve_options options = { .random_seed = seed,
+                                               .http_calls = true,
                                                .deflate =
                                                    zkt__deflate_is_built(),
                                                .limits.body_bytes = 256,
@@ -84,8 +85,8 @@ static void run(const uint8_t *data, size_t size, size_t cut, struct peer *peer)
     zkt_server_free(server);
 }
 
-/* Returns the length of the answers up to the first that accepts a WebSocket,
- * with it; aborts if they are no answers. */
+/* Returns the length of the answers up to the first that accepts a WebSocket
+ * or is a stream of events, with it; aborts if they are no answers. */
 static size_t measure_answers(const struct peer *peer, bool *upgraded)
 {
     static const char begin[] = "HTTP/1.1 ";
@@ -97,7 +98,9 @@ static size_t measure_answers(const struct peer *peer, bool *upgraded)
         if (strncmp(at, begin, sizeof(begin) - 1) != 0 || end == NULL) {
             abort();
         }
-        *upgraded = strncmp(at + sizeof(begin) - 1, "101 ", 4) == 0;
+        const char *chunked = strstr(at, "\r\nTransfer-Encoding: ");
+        *upgraded = strncmp(at + sizeof(begin) - 1, "101 ", 4) == 0 ||
+                    (chunked != NULL && chunked < end); /* has no end */
         at = end + 4;
         /* A body follows, unless the request was HEAD. */
         if (length != NULL && length < end &&

@@ -154,6 +154,9 @@ struct zkt_serve_options {
     enum zkt_forwarded_by forwarded_by;
     /* True: the server counts and measures calls, by actor and method. */
     bool metrics;
+    /* True: actors can be called and followed by plain HTTP, below /actors/
+     * (operations.md). */
+    bool http_calls;
     /* Leave out the routes GET /healthz and GET /readyz, by which load
      * balancers and orchestrators watch a server. */
     bool no_healthz, no_readyz;
@@ -208,7 +211,8 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
  * `--host ADDRESS`, `--listen WHERE` once or more often, `--socket-mode MODE`,
  * `--threads N`, `--allow-origins LIST`, `--server-names LIST`,
  * `--trusted-proxies LIST`, `--forwarded-by WORD`, `--static DIR`,
- * `--static-fallback FILE`, `--static-immutable PATH`, `--healthz on|off`,
+ * `--static-fallback FILE`, `--static-immutable PATH`, `--http-calls on|off`,
+ * `--healthz on|off`,
  * `--readyz on|off`, `--client-js on|off`, `--log-format FORMAT`,
  * `--log-level LEVEL`, `--message-bytes N`, …. Listeners of the environment or
  * the arguments replace earlier ones; so do a host or a port, which exclude

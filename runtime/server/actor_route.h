@@ -1,0 +1,25 @@
+/*
+ * The route below /actors/, by which actors are called and followed by plain
+ * HTTP (the option http_calls):
+ *
+ *     POST /actors/{actor}/{id}/{method}    calls, with a JSON body as input
+ *     GET  /actors/{actor}/{id}             gets the state
+ *
+ * and both as a stream of events (WHATWG HTML, "Server-sent events"), whose
+ * data are the messages of the protocol, if Accept names text/event-stream.
+ * Each request is an inner connection of its own (inner.h).
+ */
+#ifndef ZKT_SERVER_ACTOR_ROUTE_H
+#define ZKT_SERVER_ACTOR_ROUTE_H
+
+#include "server/routes.h"
+
+struct zkt_server;
+
+/** Adds the route, if the options have http_calls. */
+void zkt__actor_route_init(struct zkt_server *first);
+/** Sends comments on the streams that have been silent for 15 s, so that
+ * proxies keep them. */
+void zkt__heartbeats_send(struct zkt_server *server);
+
+#endif

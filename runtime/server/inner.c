@@ -1,0 +1,308 @@
+/*
+ * See inner.h. The frames of the client are masked with zeros (RFC 6455,
+ * section 5.3), which changes nothing; those of the server are whole, since it
+ * sends no fragments.
+ */
+#include "server/inner.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "http/head.h"
+#include "server/connection.h"
+#include "server/core.h"
+
+/* ---- to the server ---- */
+
+/* Returns true for a field of the request that is not that of the handshake. */
+static bool is_left_out(struct zkt_str name)
+{
+    static const char *const left_out[] = {
+        "Connection", "Content-Length",    "Content-Type", "Expect", "Host",
+        "TE",         "Transfer-Encoding", "Upgrade"
+    };
+    for (size_t i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++) {
+        if (zkt__head_same(name, left_out[i])) {
+            return true;
+        }
+    }
+    return name.len > 14 && strncasecmp(name.data, "Sec-WebSocket-", 14) == 0;
+}
+
+static void write_handshake(struct zkt_writer *w,
+                            const struct zkt_http_request *request)
+{
+    struct zkt_str fields = request->fields, name, value;
+    ZKT_WRITE(w, "GET /");
+    if (request->query.len > 0) {
+        ZKT_WRITE(w, "?");
+        zkt_write_raw(w, request->query.data, request->query.len);
+    }
+    ZKT_WRITE(w, " HTTP/1.1\r\nHost: ");
+    zkt_write_raw(w, request->host.data, request->host.len);
+    ZKT_WRITE(w, "\r\n");
+    while (zkt__http_next_field(&fields, &name, &value)) {
+        if (!is_left_out(name)) {
+            zkt_write_raw(w, name.data, name.len);
+            ZKT_WRITE(w, ": ");
+            zkt_write_raw(w, value.data, value.len);
+            ZKT_WRITE(w, "\r\n");
+        }
+    }
+    ZKT_WRITE(w, "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "Sec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+}
+
+static void write_frame(struct zkt_writer *w, struct zkt_str text)
+{
+    enum {
+        MASKED = 0x80
+    };
+    uint8_t head[ZKT_WS_HEAD_MAX];
+    uint8_t *end = head + sizeof(head);
+    const size_t len = zkt__ws_frame_head(end, text.len);
+    end[1 - (ptrdiff_t)len] |= MASKED;
+    zkt_write_raw(w, (const char *)end - len, len);
+    ZKT_WRITE(w, "\0\0\0\0"); /* the mask */
+    zkt_write_raw(w, text.data, text.len);
+}
+
+static void feed(struct zkt_inner *inner, void *bytes, size_t len)
+{
+    inner->endpoint->ops->feed(inner->endpoint, bytes, len);
+}
+
+/* Adds a connection of the same client. */
+static bool add_connection(struct zkt_inner *inner,
+                           struct zkt_connection *outer)
+{
+    struct zkt_server *server =
+        (struct zkt_server *)(void *)outer->endpoint.core;
+    inner->allocator = server->allocator;
+    if (!zkt__server_admit(server)) {
+        return false;
+    }
+    inner->endpoint = zkt__server_add_connection(
+        server, outer->session.peer.remote, outer->listener);
+    if (inner->endpoint == NULL) {
+        return false;
+    }
+    zkt__node_unlink(&inner->endpoint->dirty); /* if it was refused at once */
+    inner->endpoint->inner = true;
+    inner->endpoint->transport = inner;
+    return true;
+}
+
+bool zkt__inner_open(struct zkt_inner *inner, struct zkt_connection *outer,
+                     const struct zkt_http_request *request,
+                     const struct zkt_str *messages, size_t count)
+{
+    struct zkt_writer w;
+    if (!add_connection(inner, outer)) {
+        return false;
+    }
+    zkt__writer_init(&w, inner->allocator);
+    write_handshake(&w, request);
+    for (size_t i = 0; i < count; i++) {
+        write_frame(&w, messages[i]);
+    }
+    const bool good = !w.failed;
+    if (good) {
+        feed(inner, w.data, w.len);
+        zkt__endpoint_mark_dirty(inner->endpoint);
+    }
+    zkt__writer_finish(&w);
+    if (!good) {
+        zkt__inner_close(inner);
+    }
+    return good;
+}
+
+void zkt__inner_close(struct zkt_inner *inner)
+{
+    if (inner->endpoint != NULL) {
+        inner->endpoint->ops->detach(inner->endpoint);
+        inner->endpoint = NULL;
+    }
+    zkt__release(inner->allocator, inner->bytes);
+    inner->bytes = NULL;
+    inner->at = inner->len = inner->capacity = inner->message = 0;
+}
+
+/* ---- from the server ---- */
+
+/* Drops what was read, and makes room for @more bytes. Returns false if there
+ * is no memory. */
+static bool make_room(struct zkt_inner *inner, size_t more)
+{
+    if (inner->at > 0) {
+        inner->len -= inner->at;
+        memmove(inner->bytes, inner->bytes + inner->at, inner->len);
+        inner->at = 0;
+    }
+    if (inner->capacity - inner->len >= more) {
+        return true;
+    }
+    const size_t twice = 2 * inner->capacity, least = inner->len + more;
+    const size_t capacity = twice > least ? twice : least;
+    uint8_t *grown = zkt__resize(inner->allocator, inner->bytes, capacity);
+    if (grown != NULL) {
+        inner->bytes = grown;
+        inner->capacity = capacity;
+    }
+    return grown != NULL;
+}
+
+/* Takes the next bytes of the endpoint. Returns false if there are none; a lack
+ * of memory closes the connection. */
+static bool take_more(struct zkt_inner *inner)
+{
+    struct zkt_endpoint *e = inner->endpoint;
+    struct zkt_slice slice;
+    if (e == NULL || e->aborted || e->ops->pending(e, &slice, 1) == 0) {
+        return false;
+    }
+    if (!make_room(inner, slice.len)) {
+        zkt__inner_close(inner);
+        return false;
+    }
+    memcpy(inner->bytes + inner->len, slice.data, slice.len);
+    inner->len += slice.len;
+    e->ops->sent(e, slice.len);
+    return true;
+}
+
+static bool is_closed(const struct zkt_inner *inner)
+{
+    return inner->endpoint == NULL || inner->code != 0 ||
+           inner->endpoint->closing || inner->endpoint->aborted;
+}
+
+/* Returns the end of the response of the handshake, or NULL. */
+static const uint8_t *find_end(const struct zkt_inner *inner)
+{
+    for (size_t at = inner->at; at + 4 <= inner->len; at++) {
+        if (memcmp(inner->bytes + at, "\r\n\r\n", 4) == 0) {
+            return inner->bytes + at + 4;
+        }
+    }
+    return NULL;
+}
+
+/* Reads the response of the handshake. */
+static enum zkt_inner_event read_response(struct zkt_inner *inner,
+                                          struct zkt_str *text)
+{
+    static const char accepted[] = "HTTP/1.1 101 ";
+    while (take_more(inner)) {
+    }
+    const uint8_t *end = find_end(inner);
+    if (end == NULL) {
+        return is_closed(inner) ? ZKT_INNER_CLOSED : ZKT_INNER_WAITS;
+    }
+    const char *begin = (const char *)inner->bytes + inner->at;
+    if (memcmp(begin, accepted, sizeof(accepted) - 1) != 0) {
+        *text = (struct zkt_str){ begin, inner->len - inner->at };
+        return ZKT_INNER_REFUSED;
+    }
+    inner->open = true;
+    inner->at = (size_t)(end - inner->bytes);
+    return ZKT_INNER_MESSAGE;
+}
+
+/* The head of a frame of the server, which masks none. */
+struct frame {
+    unsigned opcode;
+    size_t head, len;
+};
+
+/* Returns false if the head is not complete. */
+static bool read_head(const struct zkt_inner *inner, struct frame *frame)
+{
+    const uint8_t *at = inner->bytes + inner->at;
+    const size_t have = inner->len - inner->at;
+    const unsigned kind = have >= 2 ? at[1] : 0;
+    const size_t more = kind == 126 ? 2 : kind == 127 ? 8 : 0;
+    if (have < 2 + more) {
+        return false;
+    }
+    *frame = (struct frame){ .opcode = at[0] & 15, .head = 2 + more };
+    frame->len = more == 0 ? kind : 0;
+    for (size_t i = 0; i < more; i++) {
+        frame->len = frame->len << 8 | at[2 + i];
+    }
+    return true;
+}
+
+/* Returns true if a whole frame is there. */
+static bool find_frame(struct zkt_inner *inner, struct frame *frame)
+{
+    for (;;) {
+        const bool known = inner->len > inner->at && read_head(inner, frame);
+        if (known && inner->len - inner->at - frame->head >= frame->len) {
+            return true;
+        }
+        if (!take_more(inner)) {
+            return false;
+        }
+    }
+}
+
+static void answer_ping(struct zkt_inner *inner)
+{
+    uint8_t pong[] = { 0x8a, 0x80, 0, 0, 0, 0 };
+    feed(inner, pong, sizeof(pong));
+}
+
+enum zkt_inner_event zkt__inner_read(struct zkt_inner *inner,
+                                     struct zkt_str *text)
+{
+    enum {
+        TEXT = 1,
+        CLOSE = 8,
+        PING = 9
+    };
+    struct frame frame;
+    if (!inner->open) {
+        const enum zkt_inner_event event = read_response(inner, text);
+        if (event != ZKT_INNER_MESSAGE) {
+            return event;
+        }
+    }
+    inner->at += inner->message;
+    inner->message = 0;
+    while (find_frame(inner, &frame)) {
+        const uint8_t *begin = inner->bytes + inner->at + frame.head;
+        if (frame.opcode == TEXT) {
+            *text = (struct zkt_str){ (const char *)begin, frame.len };
+            inner->message = frame.head + frame.len;
+            return ZKT_INNER_MESSAGE;
+        }
+        inner->at += frame.head + frame.len;
+        if (frame.opcode == PING) {
+            answer_ping(inner);
+        } else if (frame.opcode == CLOSE) {
+            inner->code = frame.len >= 2 ? (unsigned)(begin[0] << 8 | begin[1])
+                                         : 1005;
+        }
+    }
+    return is_closed(inner) ? ZKT_INNER_CLOSED : ZKT_INNER_WAITS;
+}
+
+void zkt__inner_serve(struct zkt_server *server)
+{
+    struct zkt_list now; /* those that are marked meanwhile have a turn later */
+    struct zkt_node *node;
+    zkt__list_init(&now);
+    while ((node = zkt__list_first(&server->core.inner)) != NULL) {
+        zkt__node_unlink(node);
+        zkt__list_append(&now, node);
+    }
+    while ((node = zkt__list_first(&now)) != NULL) {
+        struct zkt_inner *inner =
+            ZKT_CONTAINER(node, struct zkt_endpoint, dirty)->transport;
+        zkt__node_unlink(node);
+        inner->wake(inner);
+    }
+}

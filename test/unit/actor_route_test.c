@@ -1,0 +1,388 @@
+/*
+ * Calls and states of actors by HTTP (server/actor_route.h): paths, types and
+ * inputs that are refused, results, errors, calls that finish later, clients
+ * that go, streams of events, slow readers, comments, stopping, and memory that
+ * fails.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "server/core.h"
+#include "slow.h"
+#include "zocket/embed.h"
+
+static struct zkt_server *new_server(const struct zkt_limits *limits,
+                                     const struct zkt_allocator *allocator,
+                                     uint32_t threads)
+{
+    struct zkt_server *server = new_slow_shards(limits, allocator, threads);
+    server->options.http_calls = true;
+    zkt__actor_route_init(server);
+    return server;
+}
+
+static struct wire connect_wire(struct zkt_server *server)
+{
+    struct wire w = { .e = zkt__server_accept(server, "192.0.2.7") };
+    assert_non_null(w.e);
+    return w;
+}
+
+/* Runs turns, and takes what is sent. */
+static void run(struct wire *w)
+{
+    for (int i = 0; i < 4; i++) {
+        w->e->core->ops->tick(w->e->core);
+        drain(w);
+    }
+}
+
+static const char *exchange(struct wire *w, const char *text)
+{
+    w->len = 0;
+    feed(w, text, strlen(text), 4096, true);
+    run(w);
+    return w->len > 0 ? w->text : "";
+}
+
+#define JSON                      "Content-Type: application/json\r\n"
+#define POST(path, fields, input) post(path, fields, input, (char[4096]){ 0 })
+
+static const char *post(const char *path, const char *fields, const char *input,
+                        char *out)
+{
+    snprintf(out, 4096,
+             "POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s",
+             path, fields, strlen(input), input);
+    return out;
+}
+
+#define GET(path, fields) "GET " path " HTTP/1.1\r\nHost: x\r\n" fields "\r\n"
+#define EVENTS            "Accept: text/html;q=0.5, text/event-stream\r\n"
+
+static int status_of(const struct wire *w)
+{
+    return w->len > 9 ? atoi(w->text + 9) : 0;
+}
+
+static const char *body_of(const struct wire *w)
+{
+    const char *end = w->len > 0 ? strstr(w->text, "\r\n\r\n") : NULL;
+    return end != NULL ? end + 4 : "";
+}
+
+static void check(const struct wire *w, int status, const char *body)
+{
+    if (status_of(w) != status || strstr(body_of(w), body) == NULL) {
+        fail_msg("not %d '%s': %s", status, body, w->len > 0 ? w->text : "");
+    }
+}
+
+static void test_calls(void **state)
+{
+    static const struct {
+        const char *path, *fields, *input;
+        int status;
+        const char *body;
+    } table[] = {
+        { "/actors/job/x/add", JSON, "{\"by\":2,\"note\":\"\"}", 200, "2" },
+        { "/actors/job/x/add?a=b", JSON, " {\"by\":2,\"note\":\"\"}\n", 200,
+          "4" },
+        { "/actors/job/%78/add",
+          "content-type: Application/JSON; charset=utf-8\r\n",
+          "{\"by\":1,\"note\":\"\"}", 200, "5" },
+        { "/actors/job/a%2Fb%25%22/add", JSON, "{\"by\":1,\"note\":\"\"}", 200,
+          "1" },
+        { "/actors/job/x/add", JSON, "{\"by\":1}", 400,
+          "\"code\":\"INVALID_ARGUMENT\",\"issues\":[" },
+        { "/actors/job/x/add", JSON, "", 400, "INVALID_ARGUMENT" },
+        { "/actors/job/x/add", JSON, "{\"by\":1,\"note\":\"\"},\"id\":\"2\"",
+          400, "not one JSON value" },
+        { "/actors/job/x/add", JSON, "{", 400, "not one JSON value" },
+        { "/actors/job/x/add", JSON, "\"\xff\"", 400, "not one JSON value" },
+        { "/actors/job/x/add", "", "{}", 415, "application/json" },
+        { "/actors/job/x/add", "Content-Type: text/plain\r\n", "{}", 415, "" },
+        { "/actors/job/x/add",
+          "Content-Type: application/x-www-form-urlencoded\r\n", "a=b", 415,
+          "" },
+        { "/actors/job/x/none", JSON, "", 501, "\"code\":\"UNIMPLEMENTED\"" },
+        { "/actors/none/x/add", JSON, "", 404, "\"error\":\"Unknown actor" },
+        { "/actors/job/x", JSON, "", 405, "read by GET" },
+        { "/actors/job/x/add/more", JSON, "", 404, "no such path" },
+        { "/actors/job//add", JSON, "", 404, "no such path" },
+        { "/actors/job", JSON, "", 404, "no such path" },
+        { "/actors/job/%/add", JSON, "", 400, "" },
+        { "/actors/job/%4/add", JSON, "", 400, "" },
+        { "/actors/job/%zz/add", JSON, "", 400, "" },
+        { "/actors/job/%ff/add", JSON, "", 400, "" },
+    };
+    struct zkt_server *server = new_server(NULL, NULL, 1);
+    struct wire w = connect_wire(server);
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        (void)exchange(&w,
+                       POST(table[i].path, table[i].fields, table[i].input));
+        check(&w, table[i].status, table[i].body);
+        assert_non_null(strstr(w.text, "\r\nContent-Type: application/json\r\n"
+                                       "Cache-Control: no-store\r\n"
+                                       "X-Content-Type-Options: nosniff\r\n"));
+        assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    }
+    (void)exchange(&w, GET("/actors/job/x/add", ""));
+    check(&w, 405, "called by POST");
+    /* In a pipeline, in order. */
+    char all[2048];
+    snprintf(all, sizeof(all), "%s%s",
+             POST("/actors/job/p/add", JSON, "{\"by\":1,\"note\":\"\"}"),
+             POST("/actors/job/p/add", JSON, "{\"by\":1,\"note\":\"\"}"));
+    (void)exchange(&w, all);
+    run(&w);
+    assert_int_equal(count_text(&w, "HTTP/1.1 200 "), 2);
+    assert_true(holds(w.text, w.len, "\r\n\r\n2"));
+    close_wire(&w);
+    zkt_server_advance(server, 0);
+    assert_int_equal(stats_of(server).connections, 0);
+    zkt_server_free(server);
+}
+
+/* `connect` and `disconnect` run for each request. */
+static void test_hooks(void **state)
+{
+    struct zkt_server *server = new_server(NULL, NULL, 1);
+    struct wire w = connect_wire(server);
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        trace[0] = '\0';
+        (void)exchange(&w,
+                       POST("/actors/job/x/mark", JSON, "{\"note\":\"n\"}"));
+        zkt_server_advance(server, 0);
+        assert_non_null(strstr(trace, "connect"));
+        assert_non_null(strstr(trace, "disconnect"));
+    }
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
+static void test_a_call_that_finishes_later(void **state)
+{
+    struct zkt_server *server = new_server(NULL, NULL, 1);
+    struct wire w = connect_wire(server), gone = connect_wire(server);
+    struct ran ran = { 0 };
+    (void)state;
+    (void)exchange(
+        &w, POST("/actors/job/x/add", JSON, "{\"by\":3,\"note\":\"later\"}"));
+    assert_int_equal(w.len, 0);
+    resume(--held_count, &ran);
+    zkt_server_advance(server, 0);
+    run(&w);
+    check(&w, 200, "3");
+    (void)exchange(&gone, POST("/actors/job/x/add", JSON,
+                               "{\"by\":3,\"note\":\"later\"}"));
+    close_wire(&gone);
+    zkt_server_advance(server, 0);
+    resume(--held_count, &ran);
+    zkt_server_advance(server, 0);
+    close_wire(&w);
+    zkt_server_advance(server, 0);
+    assert_int_equal(stats_of(server).connections, 0);
+    zkt_server_free(server);
+}
+
+static void test_states(void **state)
+{
+    struct zkt_server *server = new_server(NULL, NULL, 1);
+    struct wire w = connect_wire(server);
+    (void)state;
+    (void)exchange(&w, GET("/actors/job/x", ""));
+    check(&w, 404, "\"code\":\"NOT_FOUND\"");
+    assert_int_equal(stats_of(server).instances, 0);
+    (void)exchange(&w,
+                   POST("/actors/job/x/add", JSON, "{\"by\":3,\"note\":\"\"}"));
+    (void)exchange(&w, GET("/actors/job/x", ""));
+    check(&w, 200, "\"n\":3");
+    assert_int_equal(body_of(&w)[0], '{');
+    (void)exchange(&w, GET("/actors/none/x", ""));
+    check(&w, 404, "Unknown actor");
+    (void)exchange(&w, "HEAD /actors/job/x HTTP/1.1\r\nHost: x\r\n\r\n");
+    check(&w, 200, "");
+    assert_string_equal(body_of(&w), "");
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
+static void test_events(void **state)
+{
+    struct zkt_server *server = new_server(NULL, NULL, 1);
+    struct wire w = connect_wire(server), caller = connect_wire(server);
+    (void)state;
+    (void)exchange(&w, GET("/actors/job/x", EVENTS));
+    check(&w, 200, "data: {\"type\":\"state:snapshot\",");
+    assert_non_null(strstr(w.text, "\r\nContent-Type: text/event-stream\r\n"));
+    assert_non_null(strstr(w.text, "\r\nX-Accel-Buffering: no\r\n"));
+    for (int i = 0; i < 3; i++) {
+        w.len = 0;
+        (void)exchange(&caller, POST("/actors/job/x/add", JSON,
+                                     "{\"by\":1,\"note\":\"\"}"));
+        run(&w);
+        assert_int_equal(count_text(&w, "data: {\"type\":\"state:patch\""), 1);
+        assert_int_equal(count_text(&w, "data: {\"type\":\"event\""), 1);
+    }
+    /* Silence: comments, and pings of the inner connection. */
+    w.len = 0;
+    for (int i = 0; i < 10; i++) {
+        zkt_server_advance(server, 15000);
+        run(&w);
+    }
+    assert_int_equal(count_text(&w, "\r\n:\n\n\r\n"), 10);
+    assert_int_equal(count_text(&w, "data"), 0);
+    /* The server stops. */
+    close_wire(&caller);
+    zkt_server_shutdown(server);
+    zkt_server_advance(server, 0);
+    run(&w);
+    assert_true(holds(w.text, w.len, "retry: 1000\n\n\r\n0\r\n\r\n"));
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    close_wire(&w);
+    zkt_server_advance(server, 0);
+    assert_true(zkt_server_is_down(server));
+    zkt_server_free(server);
+}
+
+/* What waits is conflated, as for a slow WebSocket. */
+static void test_a_slow_reader(void **state)
+{
+    const struct zkt_limits limits = { .output_high = 4096,
+                                       .output_stuck_ms = 100000 };
+    struct zkt_server *server = new_server(&limits, NULL, 1);
+    struct wire w = connect_wire(server), caller = connect_wire(server);
+    (void)state;
+    (void)exchange(&w, GET("/actors/job/x", EVENTS));
+    w.len = 0;
+    for (int i = 0; i < 500; i++) {
+        (void)exchange(&caller, POST("/actors/job/x/add", JSON,
+                                     "{\"by\":1,\"note\":\"\"}"));
+    }
+    assert_int_equal(w.len, 0);
+    for (int i = 0; i < 50; i++) {
+        run(&w);
+    }
+    assert_true(count_text(&w, "data: {\"type\":\"state:patch\"") < 500);
+    assert_true(holds(w.text, w.len, "\"n\":500") ||
+                holds(w.text, w.len, "\"value\":500"));
+    close_wire(&w);
+    close_wire(&caller);
+    zkt_server_free(server);
+}
+
+/* A call that is larger than a message may be. */
+static void test_a_large_input(void **state)
+{
+    const struct zkt_limits limits = { .message_bytes = 1000 };
+    struct zkt_server *server = new_server(&limits, NULL, 1);
+    struct wire w = connect_wire(server);
+    char input[1200];
+    (void)state;
+    snprintf(input, sizeof(input), "{\"by\":1,\"note\":\"%01100d\"}", 0);
+    (void)exchange(&w, POST("/actors/job/x/add", JSON, input));
+    check(&w, 413, "RESOURCE_EXHAUSTED");
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
+static void test_stopping(void **state)
+{
+    struct zkt_server *server = new_server(NULL, NULL, 1);
+    struct wire w = connect_wire(server), late = connect_wire(server);
+    struct ran ran = { 0 };
+    (void)state;
+    (void)exchange(
+        &w, POST("/actors/job/x/add", JSON, "{\"by\":3,\"note\":\"later\"}"));
+    zkt_server_shutdown(server);
+    (void)exchange(&late,
+                   POST("/actors/job/x/add", JSON, "{\"by\":3,\"note\":\"\"}"));
+    check(&late, 503, "UNAVAILABLE");
+    zkt_server_advance(server, 1000);
+    assert_int_equal(w.len, 0);
+    resume(--held_count, &ran);
+    zkt_server_advance(server, 0);
+    run(&w);
+    check(&w, 200, "3");
+    assert_non_null(strstr(w.text, "\r\nConnection: close\r\n"));
+    close_wire(&w);
+    close_wire(&late);
+    zkt_server_advance(server, 0);
+    assert_true(zkt_server_is_down(server));
+    zkt_server_free(server);
+}
+
+static void test_two_shards(void **state)
+{
+    struct zkt_server *server = new_server(NULL, NULL, 2);
+    struct zkt_server *other = zkt__server_shard(server, 1);
+    zkt__server_run_shards(server, 2);
+    struct wire a = connect_wire(server), b = connect_wire(other);
+    (void)state;
+    (void)exchange(&a,
+                   POST("/actors/job/x/add", JSON, "{\"by\":1,\"note\":\"\"}"));
+    check(&a, 200, "1");
+    (void)exchange(&b,
+                   POST("/actors/job/x/add", JSON, "{\"by\":1,\"note\":\"\"}"));
+    for (int i = 0; i < 20; i++) {
+        turn(i % 2 == 0 ? server : other);
+        drain(&b);
+    }
+    check(&b, 200, "2");
+    close_wire(&a);
+    close_wire(&b);
+    zkt_server_free(server);
+}
+
+/* Each allocation fails once: there is an answer, or the connection ends. */
+static void test_failing_memory(void **state)
+{
+    bool done = false;
+    (void)state;
+    for (long at = 1; !done; at++) {
+        struct failing_alloc memory;
+        failing_alloc_init(&memory, 0);
+        struct zkt_server *server = new_server(NULL, &memory.allocator, 1);
+        struct wire w = connect_wire(server);
+        memory.calls = 0;
+        memory.fail_at = at;
+        (void)exchange(
+            &w, POST("/actors/job/x/add", JSON, "{\"by\":1,\"note\":\"\"}"));
+        if (zkt_endpoint_fate(w.e) == ZKT_FATE_OPEN) {
+            assert_int_not_equal(status_of(&w), 0);
+            (void)exchange(&w, GET("/actors/job/y", EVENTS));
+        }
+        if (zkt_endpoint_fate(w.e) == ZKT_FATE_OPEN) {
+            assert_int_not_equal(status_of(&w), 0);
+        }
+        done = memory.calls < at;
+        memory.fail_at = 0;
+        close_wire(&w);
+        zkt_server_free(server);
+        assert_int_equal(memory.live, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_a_call_that_finishes_later),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_a_slow_reader),
+        cmocka_unit_test(test_a_large_input),
+        cmocka_unit_test(test_stopping),
+        cmocka_unit_test(test_two_shards),
+        cmocka_unit_test(test_failing_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
