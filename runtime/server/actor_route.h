@@ -18,8 +18,5 @@ struct zkt_server;
 
 /** Adds the route, if the options have http_calls. */
 void zkt__actor_route_init(struct zkt_server *first);
-/** Sends comments on the streams that have been silent for 15 s, so that
- * proxies keep them. */
-void zkt__heartbeats_send(struct zkt_server *server);
 
 #endif

@@ -47,7 +47,7 @@ struct zkt_server {
     uint32_t answers;          /* exchanges that end by themselves */
     struct zkt_list exchanges; /* sessions whose connection is in one */
     struct zkt_answered_requests answered;
-    struct zkt_list heartbeats; /* of event streams (actor_route.h) */
+    struct zkt_list heartbeats; /* of event streams (actor_request.h) */
     struct zkt_list streams;    /* answers that have had their share */
     uint32_t oversized;         /* count of those with far too much output */
     size_t output_little;       /* bytes of output that are not counted */

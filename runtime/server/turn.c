@@ -3,7 +3,7 @@
 
 #include "instance/deferred.h"
 #include "instance/mailbox.h"
-#include "server/actor_route.h"
+#include "server/actor_request.h"
 #include "server/answer.h"
 #include "server/connection.h"
 #include "server/core.h"
