@@ -215,6 +215,7 @@ static struct work *begin(size_t n, size_t peers)
     struct work *w = calloc(1, sizeof(*w));
     const struct zkt_serve_options options = {
         .allocator = &growth_allocator,
+        .http_calls = true,
         .limits = { .links = 1 << 20,
                     .subscriptions = 1 << 20,
                     .mailbox_messages = 1 << 20,
@@ -230,7 +231,7 @@ static struct work *begin(size_t n, size_t peers)
         return NULL;
     }
     w->n = n;
-    w->peers = calloc(peers, sizeof(struct zkt_endpoint *));
+    w->peers = calloc(peers + 1, sizeof(struct zkt_endpoint *)); /* and one */
     for (size_t i = 0; i < peers; i++) {
         if (!join(w)) {
             return NULL;
@@ -546,6 +547,77 @@ static void finish_waiting(void *work)
     finish(work);
 }
 
+/* ---- plain HTTP ---- */
+
+/* Connects a peer that will send the @len bytes of w->frames. */
+static bool connect_plainly(struct work *w)
+{
+    struct zkt_endpoint *e = w != NULL ? zkt_server_accept(w->server, "", NULL)
+                                       : NULL;
+    if (e != NULL) {
+        w->peers[w->peer_count++] = e;
+    }
+    return e != NULL;
+}
+
+/* A pipeline of @n calls. */
+static void *prepare_pipeline(const void *with, size_t n)
+{
+    static const char call_by_http[] =
+        "POST /actors/box/0/inc HTTP/1.1\r\nHost: x\r\n"
+        "Content-Type: application/json\r\nContent-Length: 0\r\n\r\n";
+    struct work *w = begin(n, 1);
+    (void)with;
+    if (!connect_plainly(w)) {
+        return NULL;
+    }
+    w->frames = malloc(n * sizeof(call_by_http) + 1);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(w->frames + w->len, call_by_http, sizeof(call_by_http) - 1);
+        w->len += sizeof(call_by_http) - 1;
+    }
+    return w;
+}
+
+/* A call whose input is a list of @n texts. */
+static void *prepare_input(const void *with, size_t n)
+{
+    static const char item[] = "\"x\",";
+    const size_t list = n * (sizeof(item) - 1);
+    struct work *w = begin(1, 1);
+    (void)with;
+    if (!connect_plainly(w)) {
+        return NULL;
+    }
+    w->frames = malloc(list + TEXT);
+    w->len = (size_t)sprintf(w->frames,
+                             "POST /actors/box/0/tell HTTP/1.1\r\nHost: x\r\n"
+                             "Content-Type: application/json\r\n"
+                             "Content-Length: %zu\r\n\r\n{\"to\":[",
+                             list + sizeof("{\"to\":[\"x\"]}") - 1);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(w->frames + w->len, item, sizeof(item) - 1);
+        w->len += sizeof(item) - 1;
+    }
+    w->len += (size_t)sprintf(w->frames + w->len, "\"x\"]}");
+    return w;
+}
+
+static bool send_requests(void *work)
+{
+    struct work *w = work;
+    const uint64_t calls = stats_of(w).calls;
+    enum {
+        PIECE = 32768
+    };
+    for (size_t at = 0; at < w->len; at += PIECE) {
+        const size_t len = w->len - at < PIECE ? w->len - at : PIECE;
+        zkt_endpoint_feed(w->peers[w->peer_count - 1], w->frames + at, len);
+        turn(w);
+    }
+    return stats_of(w).calls == calls + w->n;
+}
+
 void growth_server(void)
 {
     static const char *(*const known)(size_t) = cancel;
@@ -565,6 +637,10 @@ void growth_server(void)
           send_frames, finish },
         { "server: a call among contacts, flat", 0, NULL, prepare_one_of_many,
           call_one, finish },
+        { "server: calls by HTTP", 0, NULL, prepare_pipeline, send_requests,
+          finish },
+        { "server: the input of a call by HTTP", 0, NULL, prepare_input,
+          send_requests, finish },
         { "server: leaving instances", 0, NULL, prepare_one_of_many, leave_all,
           finish },
         { "server: changes for a slow reader", 0, NULL, prepare_slow,
