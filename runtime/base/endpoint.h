@@ -78,6 +78,8 @@ struct zkt_core {
     bool measures;
     struct zkt_ticks ticks;
     int64_t woken;
+    /* Then the driver adds up the ticks of its turns. */
+    int64_t busy;
     /*
      * All bytes that peers sent before this time have been fed. A driver that
      * polls sockets sets it to a time before its last poll, so that a process

@@ -6,6 +6,7 @@
 #include "instance/report.h"
 #include "instance/task.h"
 #include "protocol/envelope.h"
+#include "shard/metrics.h"
 
 /* ---- attaching ---- */
 
@@ -79,7 +80,10 @@ static bool attach_to(struct zkt_host *host, struct zkt_contact *contact,
     attachment->instance = instance;
     attachment->group = group;
     group->contacts++;
-    instance->contact_count += !contact->peer->is_program;
+    if (!contact->peer->is_program) {
+        instance->contact_count++;
+        ZKT_METRICS_ADD(host, instance->actor, contacts, 1);
+    }
     attachment->connected = contact->peer->is_program;
     instance->established = instance->established || contact->peer->is_program;
     zkt__ring_append(&instance->attachments, &attachment->of_instance);
@@ -115,9 +119,11 @@ bool zkt__attach(struct zkt_host *host, const struct zkt_msg *m,
 }
 
 /* Adds @by, 1 or -1, to the counts of subscribers. */
-static void count_subscriber(struct zkt_attachment *attachment,
+static void count_subscriber(const struct zkt_host *host,
+                             struct zkt_attachment *attachment,
                              enum zkt_topic topic, int by)
 {
+    ZKT_METRICS_ADD(host, attachment->instance->actor, subscribers[topic], by);
     attachment->subscribed[topic] = by > 0;
     attachment->group->subscribed[topic] += (uint32_t)by;
     if (topic == ZKT_TOPIC_STATE) {
@@ -134,7 +140,7 @@ static inline void drop_subscription(const struct zkt_host *host,
 {
     struct zkt_attachment *attachment = &contact->attachment;
     if (attachment->subscribed[topic]) {
-        count_subscriber(attachment, topic, -1);
+        count_subscriber(host, attachment, topic, -1);
     }
     if (attachment->view != NULL && !attachment->subscribed[ZKT_TOPIC_STATE] &&
         !attachment->subscribed[ZKT_TOPIC_EVENTS]) {
@@ -155,7 +161,10 @@ void zkt__detach(struct zkt_host *host, struct zkt_contact *contact)
     }
     zkt__ring_remove(&instance->attachments, &attachment->of_instance);
     zkt__node_unlink(&attachment->in_round);
-    instance->contact_count -= !contact->peer->is_program;
+    if (!contact->peer->is_program) {
+        instance->contact_count--;
+        ZKT_METRICS_ADD(host, instance->actor, contacts, -1);
+    }
     if (instance->timers != NULL && instance->contact_count == 0) {
         zkt__timers_pause(host, instance);
     }
@@ -268,7 +277,7 @@ static void grant(struct zkt_host *host, struct zkt_contact *contact,
 {
     struct zkt_attachment *attachment = &contact->attachment;
     if (!attachment->subscribed[topic]) {
-        count_subscriber(attachment, topic, 1);
+        count_subscriber(host, attachment, topic, 1);
     } else if (topic == ZKT_TOPIC_STATE) {
         zkt__snapshot_log_refresh(&host->instances->snapshots,
                                   *zkt__snapshot_slot(attachment));

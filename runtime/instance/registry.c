@@ -8,6 +8,7 @@
 #include "instance/mailbox.h"
 #include "instance/task.h"
 #include "shard/group.h"
+#include "shard/metrics.h"
 
 bool zkt__instances_init(struct zkt_instances *instances, struct zkt_host *host)
 {
@@ -174,6 +175,7 @@ struct zkt_instance *zkt__instance_create(struct zkt_host *host,
         *reason = ZKT_STR("out of memory");
         return NULL;
     }
+    ZKT_METRICS_ADD(host, instance->actor, instances, 1);
     instance->address = address;
     location->instance = instance;
     zkt__location_ref(location);
@@ -226,6 +228,7 @@ void zkt__instance_forget(struct zkt_host *host, struct zkt_instance *instance)
     zkt__timers_end(host, instance);
     zkt__node_unlink(&instance->ready);
     zkt__timeout_cancel(&instance->idle);
+    ZKT_METRICS_ADD(host, instance->actor, instances, -1);
     uncount_instance(host, instance->address);
     zkt__slots_remove(&host->instances->all, instance->id);
     location->instance = NULL;

@@ -176,6 +176,16 @@ void zkt__loop_retire(struct zkt_loop *loop)
     end_retired(loop);
 }
 
+/* Adds the time of a turn, since the poller woke or since its end began. */
+static void add_turn(struct zkt_loop *loop)
+{
+    struct zkt_core *core = loop->core;
+    const int64_t began = loop->turn_began != 0 ? loop->turn_began
+                                                : core->woken;
+    core->busy += zkt__ticks_read(&core->ticks, core) - began;
+    loop->turn_began = 0;
+}
+
 /* Ends a turn; the clock has just been read. */
 static void end_turn(struct zkt_loop *loop)
 {
@@ -197,6 +207,9 @@ static void end_turn(struct zkt_loop *loop)
     zkt__transports_free_dropped(loop);
     loop->handshakes = 0;
     arm(loop);
+    if (loop->core->measures) {
+        add_turn(loop);
+    }
     if (loop->on_turn != NULL) {
         loop->on_turn(loop);
     }
@@ -210,7 +223,11 @@ void zkt__loop_end_turn(struct zkt_loop *loop)
 
 static void on_poller_wake(struct zkt_poller *poller)
 {
-    zkt__loop_clock(ZKT_CONTAINER(poller, struct zkt_loop, poller));
+    struct zkt_loop *loop = ZKT_CONTAINER(poller, struct zkt_loop, poller);
+    zkt__loop_clock(loop);
+    if (loop->core != NULL && loop->turn_began == 0) {
+        loop->turn_began = loop->core->woken;
+    }
 }
 
 static void on_poller_polled(struct zkt_poller *poller)

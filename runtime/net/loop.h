@@ -40,9 +40,10 @@ struct zkt_loop {
     uint64_t round_dispatched; /* poller->dispatched when the round began */
     /* If the core measures: a time since the epoch, and the ticks then. */
     int64_t wall_ns, wall_read;
-    uint64_t turns;    /* in which a socket was ready or a deadline due */
-    bool counts_turns; /* turns with a due deadline are counted, too */
-    uint32_t handles;  /* handles of the loop that are not closed yet */
+    int64_t turn_began; /* likewise; 0: the turn has not begun */
+    uint64_t turns;     /* in which a socket was ready or a deadline due */
+    bool counts_turns;  /* turns with a due deadline are counted, too */
+    uint32_t handles;   /* handles of the loop that are not closed yet */
     bool stopping;
     int error; /* of the failure, or 0 */
     /* Called at the end of a turn, after the flush; may be NULL. */

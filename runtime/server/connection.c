@@ -286,6 +286,7 @@ static void on_request(void *user, const struct zkt_ws_request *request)
 {
     struct zkt_connection *c = user;
     if (server_of(c)->life != ZKT_LIFE_SERVING) {
+        server_of(c)->host.stats.refused_late++;
         zkt__connection_refuse(c, 503);
         return;
     }
@@ -555,6 +556,7 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     struct zkt_connection *c = from_endpoint(e);
     struct zkt_server *server = server_of(c);
     size_t used = 0;
+    server->host.stats.bytes_in += len;
     server->host.stats.limit_hits.read_per_turn +=
         len >= (size_t)server->limits.read_per_turn;
     if (c->unhandled == NULL && zkt__connection_may_receive(c) &&
@@ -586,6 +588,7 @@ static void sent(struct zkt_endpoint *e, size_t len)
     struct zkt_connection *c = from_endpoint(e);
     const size_t most = c->session.queue.bytes;
     len = len < most ? len : most;
+    server_of(c)->host.stats.bytes_out += len;
     zkt__session_sent(&server_of(c)->host, &c->session, len);
     if (c->session.waiting_bytes > 0) {
         zkt__streams_send(&server_of(c)->host, &c->session);

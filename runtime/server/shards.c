@@ -106,7 +106,16 @@ static void own_stats(const struct zkt_server *server,
                       struct zkt_server_stats *out)
 {
     *out = server->host.stats;
+    out->turns = server->turn;
+    out->busy_ns = (uint64_t)zkt__ticks_ns(&server->core.ticks,
+                                           (uint64_t)server->core.busy);
     out->instances = server->instances.all.live;
+    out->queued_bytes = server->instances.queued_bytes;
+    out->deferred_bytes = server->instances.deferred_bytes +
+                          server->sessions.deferred_bytes;
+    out->asking_bytes = server->instances.asking_bytes;
+    out->snapshot_bytes = server->sessions.snapshot_bytes;
+    out->cache_bytes = server->instances.snapshots.bytes;
     out->limit_hits.posted = atomic_load(&server->posts_refused);
     zkt__outside_count(&server->outside, &out->limit_hits);
 }

@@ -38,6 +38,8 @@ static void send(struct zkt_host *host, struct zkt_session *session,
 {
     zkt__session_send_shared(host, session, broadcast->frame);
     host->stats.events++;
+    host->stats.broadcasts++;
+    host->stats.bytes_of_events += broadcast->frame->len;
 }
 
 static void mark_named(const struct zkt_host *host,

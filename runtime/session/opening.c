@@ -149,6 +149,7 @@ static void refuse_call(struct zkt_host *host, struct zkt_session *session,
                         const struct zkt_call *call, enum zkt_status status)
 {
     struct zkt_failure failure = zkt__call_failure(call, status);
+    host->stats.refused_opens++;
     if (http_status(status) == 500) {
         failure = (struct zkt_failure){ .status = status,
                                         .text = ZKT_STR("internal error") };
@@ -254,6 +255,7 @@ static void refuse_parameters(struct zkt_host *host,
     if (w.failed) {
         refuse_for_memory(host, session, request);
     } else {
+        host->stats.refused_parameters++;
         refuse(host, session, request,
                &(const struct zkt_failure){
                    .status = ZKT_INVALID_ARGUMENT,

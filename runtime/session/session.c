@@ -10,6 +10,7 @@
 #include "session/subscription.h"
 #include "session/task.h"
 #include "shard/group.h"
+#include "shard/metrics.h"
 
 void zkt__sessions_init(struct zkt_sessions *sessions,
                         const struct zkt_session_events *events,
@@ -126,6 +127,17 @@ static void note_exempt(struct zkt_host *host, struct zkt_session *session,
     sessions->snapshot_bytes += session->queue.exempt - before;
 }
 
+static void count_catch_up(struct zkt_host *host,
+                           const struct zkt_catch_up *catch_up)
+{
+    host->stats.snapshots++;
+    host->stats.bytes_of_snapshots += catch_up->snapshot->len;
+    host->stats.patches += catch_up->patch_count;
+    for (uint32_t i = 0; i < catch_up->patch_count; i++) {
+        host->stats.bytes_of_patches += catch_up->patches[i]->len;
+    }
+}
+
 bool zkt__session_queue_catch_up(struct zkt_host *host,
                                  struct zkt_session *session,
                                  const struct zkt_catch_up *catch_up,
@@ -141,8 +153,7 @@ bool zkt__session_queue_catch_up(struct zkt_host *host,
                           : zkt__queue_catch_up(queue, host->allocator,
                                                 catch_up);
     note_exempt(host, session, before);
-    host->stats.snapshots++;
-    host->stats.patches += catch_up->patch_count;
+    count_catch_up(host, catch_up);
     host->stats.messages_out += catch_up->patch_count;
     note_queued(host, session, good);
     return good;
@@ -275,6 +286,7 @@ static void send_patch(struct zkt_host *host, struct zkt_contact *contact,
     }
     zkt__session_send_shared(host, session, frame);
     host->stats.patches++;
+    host->stats.bytes_of_patches += frame->len;
 }
 
 /* Sends each watcher the patch of its audiences, but not the marked. */
@@ -346,6 +358,7 @@ static void send_event(struct zkt_host *host, const struct zkt_contact *contact,
 {
     zkt__session_send_shared(host, zkt__session_of(contact), event->frame);
     host->stats.events++;
+    host->stats.bytes_of_events += event->frame->len;
 }
 
 /* Returns the contact of a client that subscribes to events, or NULL. */
@@ -447,7 +460,7 @@ static void publish_event(struct zkt_host *host,
     }
 }
 
-static void take_commit(struct zkt_host *host, const struct zkt_msg *m)
+static void publish(struct zkt_host *host, const struct zkt_msg *m)
 {
     struct zkt_location *location = m->of.commit.location;
     const struct zkt_commit *commit = m->of.commit.content;
@@ -464,6 +477,30 @@ static void take_commit(struct zkt_host *host, const struct zkt_msg *m)
     }
 }
 
+static void take_commit(struct zkt_host *host, const struct zkt_msg *m)
+{
+    if (host->metrics == NULL) {
+        publish(host, m);
+        return;
+    }
+    const struct zkt_sent_counts before = zkt__sent_counts(&host->stats);
+    publish(host, m);
+    zkt__metrics_count_sent(host->metrics, m->of.commit.location->actor,
+                            &before, &host->stats);
+}
+
+static void take_catch_up(struct zkt_host *host, struct zkt_msg *m)
+{
+    if (host->metrics == NULL) {
+        zkt__session_sub_catch_up(host, m);
+        return;
+    }
+    const struct zkt_actor *actor = m->contact->location->actor;
+    const struct zkt_sent_counts before = zkt__sent_counts(&host->stats);
+    zkt__session_sub_catch_up(host, m);
+    zkt__metrics_count_sent(host->metrics, actor, &before, &host->stats);
+}
+
 void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m)
 {
     switch (m->kind) {
@@ -471,7 +508,7 @@ void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m)
         take_result(host, m);
         break;
     case ZKT_MSG_CATCH_UP:
-        zkt__session_sub_catch_up(host, m);
+        take_catch_up(host, m);
         break;
     case ZKT_MSG_SUBSCRIBED:
         zkt__session_sub_confirm(host, m);

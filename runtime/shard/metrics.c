@@ -209,3 +209,19 @@ void zkt__metrics_count_timer(const struct zkt_metrics *metrics,
     zkt__counter_add(
         &zkt__metrics_of(metrics, actor)->timers[number_of(status)], 1);
 }
+
+void zkt__metrics_count_sent(const struct zkt_metrics *metrics,
+                             const struct zkt_actor *actor,
+                             const struct zkt_sent_counts *before,
+                             const struct zkt_server_stats *now)
+{
+    struct zkt_actor_metrics *of = zkt__metrics_of(metrics, actor);
+#define ADD(member) zkt__counter_add(&of->member, now->member - before->member)
+    ADD(snapshots);
+    ADD(patches);
+    ADD(events);
+    ADD(bytes_of_snapshots);
+    ADD(bytes_of_patches);
+    ADD(bytes_of_events);
+#undef ADD
+}

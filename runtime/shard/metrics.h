@@ -103,6 +103,18 @@ struct zkt_actor_metrics {
     /* By number; behind the last, of all that the actor does not name. */
     struct zkt_method_metrics *methods;
     struct zkt_counter timers[ZKT_CODES]; /* handlers of timers, by status */
+    /* Now, on this shard: instances, clients in contact with them, and
+     * subscribers by topic. */
+    struct zkt_counter instances, contacts, subscribers[ZKT_TOPIC_COUNT];
+    /* Queued for sessions of this shard. */
+    struct zkt_counter snapshots, patches, events;
+    struct zkt_counter bytes_of_snapshots, bytes_of_patches, bytes_of_events;
+};
+
+/* Statistics that are also counted by actor. */
+struct zkt_sent_counts {
+    uint64_t snapshots, patches, events;
+    uint64_t bytes_of_snapshots, bytes_of_patches, bytes_of_events;
 };
 
 /* A place in the table of methods by their address, and of actors, each of
@@ -132,6 +144,34 @@ void zkt__metrics_free(struct zkt_metrics *metrics,
 /** Returns the metrics of an actor of the app. */
 struct zkt_actor_metrics *zkt__metrics_of(const struct zkt_metrics *metrics,
                                           const struct zkt_actor *actor);
+
+/** Adds to a gauge of an actor. */
+#define ZKT_METRICS_ADD(host, of, gauge, by)                                   \
+    do {                                                                       \
+        if ((host)->metrics != NULL) {                                         \
+            zkt__counter_add(&zkt__metrics_of((host)->metrics, of)->gauge,     \
+                             (uint64_t)(int64_t)(by));                         \
+        }                                                                      \
+    } while (0)
+
+static inline struct zkt_sent_counts zkt__sent_counts(
+    const struct zkt_server_stats *stats)
+{
+    return (struct zkt_sent_counts){
+        .snapshots = stats->snapshots,
+        .patches = stats->patches,
+        .events = stats->events,
+        .bytes_of_snapshots = stats->bytes_of_snapshots,
+        .bytes_of_patches = stats->bytes_of_patches,
+        .bytes_of_events = stats->bytes_of_events,
+    };
+}
+
+/** Counts for an actor by how much the statistics have grown. */
+void zkt__metrics_count_sent(const struct zkt_metrics *metrics,
+                             const struct zkt_actor *actor,
+                             const struct zkt_sent_counts *before,
+                             const struct zkt_server_stats *now);
 
 /** Counts the end of a call, and its durations; -1 @handler_ns: it did not run.
  * NULL @actor: the app has none of that name; a @method that is not the

@@ -528,6 +528,14 @@ struct zkt_server_stats {
     uint64_t gathered;
     /* Bytes that wait now for connections with more than 16 KiB of them. */
     uint64_t unsent;
+    /* Bytes that are held now by messages in mailboxes, by deferred calls, by
+     * tells and asks that are not finished, by snapshots for slow readers, and
+     * by snapshots that are kept for new subscribers. */
+    uint64_t queued_bytes, deferred_bytes, asking_bytes, snapshot_bytes;
+    uint64_t cache_bytes;
+    /* Turns of the loops, and the nanoseconds that they took, which are 0
+     * without options.metrics. */
+    uint64_t turns, busy_ns;
     /* Calls and commits; patches and events that were queued, counted for each
      * receiver; hooks that failed; instances that idle_ms has ended. */
     uint64_t calls, commits, patches, events, hook_failures, evictions;
@@ -542,12 +550,22 @@ struct zkt_server_stats {
     /* Snapshots that were sent, and those of them that were not encoded anew.
      */
     uint64_t snapshots, snapshots_cached;
+    /* Events that are broadcasts. */
+    uint64_t broadcasts;
+    /* Bytes of the patches, the snapshots and the events, with broadcasts, that
+     * were queued; with the heads of their frames. */
+    uint64_t bytes_of_patches, bytes_of_snapshots, bytes_of_events;
+    /* Bytes that peers have sent and taken, of HTTP and WebSocket. */
+    uint64_t bytes_in, bytes_out;
     /* Messages that are none of the protocol; messages of all kinds. */
     uint64_t protocol_errors, messages_in, messages_out;
     /* Requests of HTTP that were answered, other than for a WebSocket. */
     uint64_t http_requests;
-    /* Requests that were refused for their Host, and for their Origin. */
+    /* Requests that were refused for their Host, and for their Origin;
+     * WebSockets that were refused for the parameters of their connection, by
+     * `open`, and since the server stops. */
     uint64_t refused_hosts, refused_origins;
+    uint64_t refused_parameters, refused_opens, refused_late;
     /* Messages that were compressed: once, for all that they were sent to. */
     uint64_t deflated;
     /* Messages of an unknown type, from newer clients. */
