@@ -19,6 +19,7 @@ struct opening {
     unsigned traits;    /* of the listener, besides those of its address */
     mode_t mode;        /* of Unix sockets */
     bool has_tls;       /* the server has a certificate */
+    bool is_metrics;    /* the listener is the one of metrics */
     const char *reason; /* of the error; NULL: the error's own text */
 };
 
@@ -250,7 +251,11 @@ static int open_listener(struct opening *o, const char *text)
     if (address.redirects && !o->has_tls) {
         return fail(o, -EINVAL, "the server has no certificate to send to");
     }
-    o->traits = traits_of_prefixes(o, &address);
+    if (o->is_metrics && (address.proxied || address.redirects)) {
+        return fail(o, -EINVAL, "metrics are for no proxy and no redirect");
+    }
+    o->traits = o->is_metrics ? ZKT_LISTENER_METRICS
+                              : traits_of_prefixes(o, &address);
     switch (address.kind) {
     case ZKT_LISTEN_UNIX:
         return open_unix(o, address.path);
@@ -268,19 +273,35 @@ static const char *explain(const struct opening *o, int error)
     return o->reason != NULL ? o->reason : uv_strerror(error);
 }
 
+/* Opens a listener. Returns 0, or an error that is logged. */
+static int open_named(struct opening *o, struct zkt_server *server,
+                      const char *where)
+{
+    const int error = open_listener(o, where);
+    if (error != 0) {
+        zkt__server_log_address(server, ZKT_LOG_ERROR, where,
+                                "cannot listen on %s: %s", where,
+                                explain(o, error));
+    }
+    return error;
+}
+
 static int open_listed(struct opening *o, struct zkt_server *server)
 {
     const char *const *listen = zkt__server_options(server)->listen;
-    for (; *listen != NULL; listen++) {
-        const int error = open_listener(o, *listen);
-        if (error != 0) {
-            zkt__server_log_address(server, ZKT_LOG_ERROR, *listen,
-                                    "cannot listen on %s: %s", *listen,
-                                    explain(o, error));
-            return error;
-        }
+    int error = 0;
+    for (; *listen != NULL && error == 0; listen++) {
+        error = open_named(o, server, *listen);
     }
-    return 0;
+    return error;
+}
+
+/* Opens the listener of metrics, if the options have one. */
+static int open_metrics(struct opening *o, struct zkt_server *server)
+{
+    const char *where = zkt__server_options(server)->metrics_listen;
+    o->is_metrics = true;
+    return where != NULL ? open_named(o, server, where) : 0;
 }
 
 static int open_default(struct opening *o, struct zkt_server *server)
@@ -328,6 +349,7 @@ int zkt__listening_open(struct zkt_server *server, bool has_tls,
                         "proxy:HOST:PORT");
         error = -EINVAL;
     }
+    error = error == 0 ? open_metrics(&o, server) : error;
     if (error != 0) {
         zkt__listening_close(out, 0);
     }
@@ -348,11 +370,12 @@ void zkt__listening_close(struct zkt_listening *listening, uint32_t from)
 uint16_t zkt__listening_port(const struct zkt_listening *listening,
                              unsigned traits)
 {
+    const unsigned not_public = ZKT_LISTENER_REDIRECT | ZKT_LISTENER_METRICS;
     uint16_t port = 0;
     for (uint32_t i = 0; i < listening->count && port == 0; i++) {
         const struct zkt_listening_socket *socket = &listening->all[i];
         if ((socket->traits & traits) == traits &&
-            (socket->traits & ZKT_LISTENER_REDIRECT) == 0) {
+            (socket->traits & not_public) == 0) {
             port = zkt__socket_port(&socket->address);
         }
     }

@@ -123,6 +123,35 @@ static bool take_listener(struct zkt_settings *settings,
     return true;
 }
 
+static bool take_metrics_listener(struct zkt_settings *settings,
+                                  const struct zkt_option *option,
+                                  const char *name, const char *value)
+{
+    struct zkt_listen_address address;
+    const char *wrong = zkt__listen_address_parse(value, &address);
+    if (wrong != NULL) {
+        fprintf(stderr, "%s: '%s': %s\n", name, value, wrong);
+        return false;
+    }
+    return take_text(settings, option, name, value);
+}
+
+static bool take_metrics_port(struct zkt_settings *settings,
+                              const struct zkt_option *option, const char *name,
+                              const char *value)
+{
+    int64_t number;
+    (void)option;
+    if (!parse_number(value, UINT16_MAX, &number)) {
+        fprintf(stderr, "%s: '%s' is no number from 0 to 65535\n", name, value);
+        return false;
+    }
+    snprintf(settings->metrics, sizeof(settings->metrics), "127.0.0.1:%u",
+             (unsigned)number);
+    settings->options.metrics_listen = settings->metrics;
+    return true;
+}
+
 static bool take_socket_mode(struct zkt_settings *settings,
                              const struct zkt_option *option, const char *name,
                              const char *value)

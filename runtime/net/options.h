@@ -20,6 +20,8 @@ struct zkt_settings {
     struct zkt_option_listeners environment, arguments;
     struct zkt_option_listeners *listeners; /* those that are being read */
     char *words;                            /* of ZOCKET_LISTEN, or NULL */
+    char
+        metrics[sizeof("127.0.0.1:65535")]; /* the listener of --metrics-port */
 };
 
 struct zkt_option {

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "net/listening.h"
+#include "net/process.h"
 #include "net/proxied.h"
 #include "net/server_tls.h"
 #include "net/shard_driver.h"
@@ -77,7 +78,8 @@ static void on_accept(void *user, const struct zkt_accepted *accepted)
         zkt__socket_close(accepted->fd);
         return;
     }
-    if (!zkt__worker_threads_offer(s->workers, s->driver.loop.sockets,
+    if ((accepted->listener & ZKT_LISTENER_METRICS) != 0 ||
+        !zkt__worker_threads_offer(s->workers, s->driver.loop.sockets,
                                    accepted)) {
         (void)zkt__shard_driver_take(&s->driver, accepted);
     }
@@ -241,13 +243,16 @@ static void log_listening(struct zkt_server *server,
         const struct zkt_listening_socket *socket = &listening->all[i];
         const bool tls = (socket->traits & ZKT_LISTENER_TLS) != 0;
         const bool redirects = (socket->traits & ZKT_LISTENER_REDIRECT) != 0;
+        const bool metrics = (socket->traits & ZKT_LISTENER_METRICS) != 0;
         zkt__socket_format_url(&socket->address,
-                               redirects ? "http"
-                               : tls     ? "wss"
-                                         : "ws",
+                               redirects || metrics ? "http"
+                               : tls                ? "wss"
+                                                    : "ws",
                                url);
         zkt__server_log_address(server, ZKT_LOG_INFO, url, "%s %s",
-                                redirects ? "redirecting from" : "listening on",
+                                redirects ? "redirecting from"
+                                : metrics ? "metrics on"
+                                          : "listening on",
                                 url);
     }
 }
@@ -341,6 +346,7 @@ static int start(struct zkt_uv_server *s)
     if (error != 0) {
         return error;
     }
+    zkt__server_on_process(server, zkt__process_read);
     set_redirect(s, &listening);
     error = zkt__static_files_open(server, &s->files);
     if (error != 0) {

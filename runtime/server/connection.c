@@ -8,6 +8,7 @@
 #include "server/core.h"
 #include "server/deadlines.h"
 #include "server/filter.h"
+#include "server/metrics_route.h"
 #include "server/output.h"
 #include "server/receive.h"
 #include "server/redirect.h"
@@ -303,6 +304,10 @@ static int on_head(void *user, const struct zkt_http_request *request)
     }
     if (!zkt__filter_head(user, request)) {
         return -1;
+    }
+    if ((((struct zkt_connection *)user)->listener & ZKT_LISTENER_METRICS) !=
+        0) {
+        return zkt__metrics_judge_own(request);
     }
     return request->asks_websocket || zkt__origin_is_preflight(request)
                ? 0

@@ -136,9 +136,11 @@ bool zkt__filter_head(struct zkt_connection *c,
                       const struct zkt_http_request *request)
 {
     const struct zkt_serve_options *options = &server_of(c)->options;
+    /* The listener of metrics has another name than the server. */
+    const bool own = (c->listener & ZKT_LISTENER_METRICS) != 0;
     const struct zkt_origin_rules rules = {
-        .allow_origins = options->allow_origins,
-        .server_names = options->server_names,
+        .allow_origins = own ? NULL : options->allow_origins,
+        .server_names = own ? NULL : options->server_names,
     };
     struct zkt_origin_way way = {
         .host = request->host,

@@ -15,6 +15,7 @@
 #include "server/filter.h"
 #include "server/handlers.h"
 #include "server/log.h"
+#include "server/metrics_route.h"
 #include "server/output.h"
 #include "server/turn.h"
 #include "shard/group.h"
@@ -102,6 +103,12 @@ void zkt__server_end_callback(const struct zkt_server *server)
     zkt__server_writable(server)->busy--;
 }
 
+void zkt__server_on_process(struct zkt_server *server,
+                            void (*read)(struct zkt_process_stats *out))
+{
+    server->shards->metrics.read_process = read;
+}
+
 struct zkt_work_queue *zkt__server_work(struct zkt_server *server)
 {
     return server->host.work;
@@ -169,7 +176,7 @@ static bool init_metrics(struct zkt_server *server)
 {
     struct zkt_host *host = &server->host;
     server->core.ticks.read = read_ns;
-    if (!server->options.metrics) {
+    if (!zkt__metrics_are_wanted(&server->options)) {
         return true;
     }
     host->metrics = zkt__metrics_new(server->allocator, host->app.info);
@@ -255,7 +262,8 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         zkt__server_log_early(options, "the limit %s is out of its range", bad);
         return ZKT_BAD_OPTION;
     }
-    if (!zkt__filter_check_options(options)) {
+    if (!zkt__filter_check_options(options) ||
+        !zkt__metrics_check_options(options)) {
         return ZKT_BAD_OPTION;
     }
     if (options->deflate && !zkt__deflate_is_built()) {
@@ -410,6 +418,7 @@ enum zkt_status zkt_server_new(struct zkt_app app,
     }
     first->shards->all[0] = first;
     first->host.rates = first->shards->rates;
+    zkt__metrics_route_init(first);
     zkt__actor_route_init(first);
     zkt__on_request_init(first);
     zkt__server_log_init(&first->shards->log, &first->options,

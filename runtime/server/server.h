@@ -10,6 +10,8 @@
 #include "base/work_queue.h"
 #include "zocket/server.h"
 
+struct zkt_process_stats;
+
 struct zkt_core *zkt__server_core(struct zkt_server *server);
 
 /** The limits in force: the defaults, with the options' overrides. */
@@ -83,7 +85,8 @@ enum zkt_listener_trait {
     ZKT_LISTENER_UNIX = 1 << 1,     /* a Unix socket */
     ZKT_LISTENER_TLS = 1 << 2,      /* with TLS */
     ZKT_LISTENER_REDIRECT = 1 << 3, /* sends requests on to https:// */
-    ZKT_LISTENER_PROXY = 1 << 4     /* by a proxy, with the PROXY protocol */
+    ZKT_LISTENER_PROXY = 1 << 4,    /* by a proxy, with the PROXY protocol */
+    ZKT_LISTENER_METRICS = 1 << 5   /* serves metrics, and nothing else */
 };
 
 /* The place that listeners with ZKT_LISTENER_REDIRECT send requests to. */
@@ -151,6 +154,11 @@ bool zkt__server_is_ready(const struct zkt_server *server);
 /** Returns true if the server accepts no more connections and calls, since it
  * stops. */
 bool zkt__server_is_stopping(const struct zkt_server *server);
+
+/** Sets the function by which metrics ask the system about the process; before
+ * connections are accepted. */
+void zkt__server_on_process(struct zkt_server *server,
+                            void (*read)(struct zkt_process_stats *out));
 
 /** The queue of work that other threads post. */
 struct zkt_work_queue *zkt__server_work(struct zkt_server *server);

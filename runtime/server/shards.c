@@ -131,6 +131,19 @@ void zkt__shards_end_turn(struct zkt_server *server)
     }
 }
 
+void zkt__shards_stats_of(const struct zkt_server *server, uint32_t shard,
+                          struct zkt_server_stats *out)
+{
+    struct zkt_shards *shards = server->shards;
+    if (shard == server->self) {
+        own_stats(server, out);
+        return;
+    }
+    pthread_mutex_lock(&shards->lock);
+    *out = shards->stats[shard];
+    pthread_mutex_unlock(&shards->lock);
+}
+
 /* All members have the same type, so they are added as an array. */
 static void add(struct zkt_server_stats *to,
                 const struct zkt_server_stats *stats)

@@ -10,6 +10,7 @@
 #include "server/actor_route.h"
 #include "server/admission.h"
 #include "server/life.h"
+#include "server/metrics_route.h"
 #include "server/on_request.h"
 #include "server/routes.h"
 #include "session/rates.h"
@@ -26,6 +27,7 @@ struct zkt_shards {
     struct zkt_log log;       /* under log_lock */
     struct zkt_lives lives;
     struct zkt_held_requests held;
+    struct zkt_metrics_route metrics;
     struct zkt_route actors;
     struct zkt_route *routes; /* in their order; constant when threads run */
     pthread_mutex_t lock;
@@ -48,6 +50,9 @@ void zkt__shards_end_turn(struct zkt_server *server);
 void zkt__shards_reopen(const struct zkt_server *server);
 /** Wakes every shard. */
 void zkt__shards_wake(const struct zkt_shards *shards);
+/** The statistics of one shard; of another, as of its last turn. */
+void zkt__shards_stats_of(const struct zkt_server *server, uint32_t shard,
+                          struct zkt_server_stats *out);
 /** The statistics of all shards; of other shards, as of their last turns. */
 void zkt__shards_sum_stats(const struct zkt_server *server,
                            struct zkt_server_stats *out);

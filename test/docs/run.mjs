@@ -36,6 +36,8 @@
 //   <!-- test: unit -->                  ini: a unit of systemd
 //   <!-- test: nginx -->                 nginx, and caddy, haproxy: a configuration,
 //                                        which test/e2e/proxies.test.js runs
+//   <!-- test: prometheus -->            yaml: a part of its configuration, or rules,
+//                                        which test/docs/metrics checks
 //
 // `given: …` at the end of a comment is put before a fragment or functions.
 // console is run, in the folder of the page's files, and its output is compared
@@ -389,8 +391,8 @@ async function checkUnit(page, listing) {
   }
 }
 
-/** A configuration of a proxy, which test/e2e/proxies.test.js tries. */
-function checkProxy(mark) {
+/** A configuration of another program, which another test tries. */
+function checkConfiguration(mark) {
   return async (page, listing) => {
     if (listing.mark !== mark) unknown(listing);
   };
@@ -431,9 +433,10 @@ const checks = {
   html: checkHtml,
   text: checkText,
   ini: checkUnit,
-  nginx: checkProxy("nginx"),
-  caddyfile: checkProxy("caddy"),
-  haproxy: checkProxy("haproxy"),
+  nginx: checkConfiguration("nginx"),
+  caddyfile: checkConfiguration("caddy"),
+  haproxy: checkConfiguration("haproxy"),
+  yaml: checkConfiguration("prometheus"),
   meson: async () => {},
   cmake: async () => {},
   make: async () => {},

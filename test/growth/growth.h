@@ -43,6 +43,7 @@ void growth_envelope(void);
 void growth_files(void);
 void growth_forwarded(void);
 void growth_http(void);
+void growth_metrics(void);
 void growth_request(void);
 void growth_server(void);
 void growth_state(void);

@@ -48,6 +48,7 @@ struct started {
     const char *origins; /* NULL, or origins_text */
     char origins_text[64], names[64], proxies[64];
     enum zkt_forwarded_by by;
+    char metrics_listen[32], metrics_token[32];
     char listen[256]; /* a blank follows each listener */
     uint16_t port;
     uint32_t threads, socket_mode;
@@ -95,6 +96,12 @@ static void on_start(void *user, struct zkt_server *server)
     snprintf(started->proxies, sizeof(started->proxies), "%s",
              proxies != NULL ? proxies : "none");
     started->by = zkt__server_options(server)->forwarded_by;
+    const char *metrics = zkt__server_options(server)->metrics_listen;
+    snprintf(started->metrics_listen, sizeof(started->metrics_listen), "%s",
+             metrics != NULL ? metrics : "");
+    const char *token = zkt__server_options(server)->metrics_token;
+    snprintf(started->metrics_token, sizeof(started->metrics_token), "%s",
+             token != NULL ? token : "");
     snprintf(started->host, sizeof(started->host), "%s",
              host != NULL ? host : "");
     zkt_server_shutdown(server);
@@ -244,6 +251,22 @@ static void test_logs(void **state)
     assert_int_equal(s.log_level, ZKT_LOG_DEBUG);
     assert_int_equal(unsetenv("ZOCKET_LOG_FORMAT"), 0);
     assert_int_equal(unsetenv("ZOCKET_LOG_LEVEL"), 0);
+}
+
+static void test_metrics(void **state)
+{
+    struct started s;
+    (void)state;
+    assert_int_equal(SERVE(&s, none, "x"), 0);
+    assert_string_equal(s.metrics_listen, "");
+    assert_string_equal(s.metrics_token, "");
+    assert_int_equal(SERVE(&s, none, "x", "--metrics-port", "0"), 0);
+    assert_string_equal(s.metrics_listen, "127.0.0.1:0");
+    assert_int_equal(setenv("ZOCKET_METRICS_TOKEN", "0123456789abcdef", 1), 0);
+    assert_int_equal(SERVE(&s, none, "x", "--metrics-listen=localhost:0"), 0);
+    assert_string_equal(s.metrics_listen, "localhost:0");
+    assert_string_equal(s.metrics_token, "0123456789abcdef");
+    assert_int_equal(unsetenv("ZOCKET_METRICS_TOKEN"), 0);
 }
 
 /* An option and its value may be one argument; mixed forms work as well. */
@@ -465,6 +488,10 @@ static void test_bad_arguments(void **state)
     COMPLAINS("--events: a value is missing\n", "x", "--events");
     COMPLAINS("--port: '65536' is no number from 0 to 65535\n", "x", "--port",
               "65536");
+    COMPLAINS("--metrics-port: 'x' is no number from 0 to 65535\n", "x",
+              "--metrics-port", "x");
+    COMPLAINS("--metrics-listen: '9464': its port is missing\n", "x",
+              "--metrics-listen", "9464");
     COMPLAINS("--log-format: 'xml' is not text, logfmt or json\n", "x",
               "--log-format", "xml");
     COMPLAINS("--log-level: 'warn' is not debug, info, warning or error\n", "x",
@@ -510,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_logs),
+        cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_compression),
         cmocka_unit_test(test_every_limit),
         cmocka_unit_test(test_bad_arguments),

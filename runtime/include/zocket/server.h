@@ -152,8 +152,17 @@ struct zkt_serve_options {
      * has to be set as well. NULL: none. */
     const char *trusted_proxies;
     enum zkt_forwarded_by forwarded_by;
-    /* True: the server counts and measures calls, by actor and method. */
+    /* True: the server counts and measures for zkt_server_metrics. The two
+     * options below imply it. */
     bool metrics;
+    /* A listener, as those of `listen`, that serves `GET /metrics` in the text
+     * format of Prometheus, and nothing else, to whoever reaches it:
+     * "127.0.0.1:9464". NULL: none. */
+    const char *metrics_listen;
+    /* 16 to 256 visible characters of ASCII: the other listeners serve the
+     * metrics to requests with `Authorization: Bearer` and this token. NULL:
+     * they do not. */
+    const char *metrics_token;
     /* True: actors can be called and followed by plain HTTP, below /actors/
      * (operations.md). */
     bool http_calls;
@@ -580,6 +589,21 @@ struct zkt_server_stats {
  */
 void zkt_server_stats(const struct zkt_server *server,
                       struct zkt_server_stats *out);
+
+/**
+ * Writes the metrics of all threads of the server and of its process, in the
+ * text format of Prometheus (0.0.4), by calls of @write, which borrows the text
+ * and gets @user; it may call nothing of the server. Others than the server's
+ * own thread are read as of a moment ago. The time grows with the methods of
+ * the schema; GET /metrics takes it in small parts.
+ *
+ * Returns ZKT_OK; ZKT_FAILED_PRECONDITION if the options do not ask for
+ * metrics, or on another thread; or ZKT_NO_MEMORY, after a part of the text.
+ */
+enum zkt_status zkt_server_metrics(struct zkt_server *server,
+                                   void (*write)(void *user, const char *text,
+                                                 size_t len),
+                                   void *user) ZKT_MUST_USE;
 
 #ifdef __cplusplus
 }
