@@ -284,6 +284,37 @@ static void come_and_go(struct bench *b)
     end_turn(b);
 }
 
+/* ---- metrics ---- */
+
+enum {
+    BURST = 5000
+};
+
+static void call_often(struct bench *b)
+{
+    for (int i = 0; i < BURST; i++) {
+        send_once(b);
+    }
+}
+
+static void discard(void *user, const char *text, size_t len)
+{
+    struct bench *b = user;
+    (void)text;
+    b->bytes += len;
+}
+
+/* The same, with a scrape, which a server has every 15 seconds or so. */
+static void call_and_scrape(struct bench *b)
+{
+    const size_t before = b->bytes;
+    call_often(b);
+    if (zkt_server_metrics(b->server, discard, b) != ZKT_OK ||
+        b->bytes < before + 1000) {
+        fail("no metrics");
+    }
+}
+
 /* ---- decoding alone ---- */
 
 static void read_text(struct bench *b, const char *text, size_t len,
@@ -509,6 +540,9 @@ static const struct work {
       "1000 keys of a map put in one call" },
     { "churn", prepare_churn, come_and_go, 10000,
       "connect, call, close, and the instance with it" },
+    { "burst", prepare_call, call_often, 5, "5000 calls" },
+    { "scraped", prepare_call, call_and_scrape, 5,
+      "5000 calls and the text of metrics, with --metrics" },
     { "invoke", prepare_nothing, invoke_batch, 1000,
       "100 methods that the program invokes, in a turn" },
     { "run", prepare_nothing, run_batch, 1000,
@@ -610,7 +644,9 @@ int main(int argc, char **argv)
     argv += has_clock;
     for (size_t i = 0; i < count; i++) {
         if (argc < 2) {
-            measure(&b, &works[i]);
+            if (measures || works[i].once != call_and_scrape) {
+                measure(&b, &works[i]);
+            }
         } else if (strcmp(works[i].name, argv[1]) == 0) {
             begin(&b, &works[i]);
             do_work(&b, &works[i], argc > 2 ? atol(argv[2]) : 1);
