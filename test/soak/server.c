@@ -537,7 +537,8 @@ int main(int argc, char **argv)
                                             .plain = &plain,
                                             .meter = &meter };
     struct zkt_serve_options options = { .allocator = &allocator,
-                                         .log = take_log };
+                                         .log = take_log,
+                                         .metrics = true };
 #ifdef HAS_TLS
     options.tls = zkt_tls_server(NULL);
 #endif
