@@ -302,11 +302,10 @@ static int on_head(void *user, const struct zkt_http_request *request)
                              request->target);
         return -1;
     }
-    if (!zkt__filter_head(user, request)) {
+    if (!zkt__filter_head(c, request)) {
         return -1;
     }
-    if ((((struct zkt_connection *)user)->listener & ZKT_LISTENER_METRICS) !=
-        0) {
+    if ((c->listener & ZKT_LISTENER_METRICS) != 0) {
         return zkt__metrics_judge_own(request);
     }
     return request->asks_websocket || zkt__origin_is_preflight(request)

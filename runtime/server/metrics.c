@@ -5,12 +5,10 @@
  */
 #include "server/metrics.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "server/core.h"
-#include "shard/metrics.h"
+#include "server/exposition.h"
 #include "json/json.h"
 
 enum family_kind {
@@ -81,103 +79,6 @@ _Static_assert(sizeof(struct zkt_server_stats) -
                                        ),
                "a statistic is no metric");
 
-/* ---- numbers ---- */
-
-static void write_count(struct zkt_writer *w, uint64_t value)
-{
-    zkt_write_int64(w, (int64_t)value);
-}
-
-/* Writes nanoseconds as seconds. */
-static void write_seconds(struct zkt_writer *w, uint64_t ns)
-{
-    char text[32];
-    const int len = snprintf(text, sizeof(text), "%" PRIu64 ".%09u",
-                             ns / 1000000000, (unsigned)(ns % 1000000000));
-    zkt_write_raw(w, text, (size_t)len);
-}
-
-static void write_str(struct zkt_writer *w, struct zkt_str text)
-{
-    zkt_write_raw(w, text.data, text.len);
-}
-
-static void write_cstr(struct zkt_writer *w, const char *text)
-{
-    zkt_write_raw(w, text, strlen(text));
-}
-
-/* ---- labels ---- */
-
-/* Writes the value of a label, escaped. */
-static void write_value(struct zkt_writer *w, struct zkt_str value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        const char c = value.data[i];
-        if (c == '\n') {
-            ZKT_WRITE(w, "\\n");
-            continue;
-        }
-        if (c == '\\' || c == '"') {
-            ZKT_WRITE(w, "\\");
-        }
-        zkt_write_raw(w, &c, 1);
-    }
-}
-
-/* The labels of a series that are in front of others. */
-struct labels {
-    const struct zkt_metrics_text *text;
-    const struct zkt_str *actor;  /* NULL: none */
-    const struct zkt_str *method; /* NULL: none */
-};
-
-static const struct zkt_str other = ZKT_STR_INIT("other");
-
-static void write_name(struct zkt_writer *w,
-                       const struct zkt_metrics_text *text,
-                       const struct zkt_str *name)
-{
-    write_value(w, *name);
-    for (uint32_t i = 0; name == &other && i < text->other_tail; i++) {
-        ZKT_WRITE(w, "_");
-    }
-}
-
-/* Writes `name suffix {actor="…",method="…"`, open for another label, which
- * begins with a comma if any is in front of it. */
-static void begin_series(struct zkt_writer *w, const struct family *family,
-                         const char *suffix, const struct labels *labels)
-{
-    write_str(w, family->name);
-    write_cstr(w, suffix);
-    ZKT_WRITE(w, "{actor=\"");
-    write_name(w, labels->text, labels->actor);
-    if (labels->method != NULL) {
-        ZKT_WRITE(w, "\",method=\"");
-        write_name(w, labels->text, labels->method);
-    }
-    ZKT_WRITE(w, "\"");
-}
-
-/* Writes a series with one label, or without. */
-static void write_series(struct zkt_writer *w, const struct family *family,
-                         const char *label, struct zkt_str value,
-                         uint64_t count)
-{
-    write_str(w, family->name);
-    if (label != NULL) {
-        ZKT_WRITE(w, "{");
-        write_cstr(w, label);
-        ZKT_WRITE(w, "=\"");
-        write_value(w, value);
-        ZKT_WRITE(w, "\"}");
-    }
-    ZKT_WRITE(w, " ");
-    write_count(w, count);
-    ZKT_WRITE(w, "\n");
-}
-
 /* ---- sums over the threads ---- */
 
 static uint32_t shard_count(const struct zkt_metrics_text *text)
@@ -191,29 +92,29 @@ static const struct zkt_metrics *metrics_of(const struct zkt_metrics_text *text,
     return text->server->shards->all[shard]->host.metrics;
 }
 
-static void add_durations(uint64_t to[ZKT_DURATIONS + 2],
+static void add_durations(struct zkt_duration_sums *to,
                           const struct zkt_durations *durations)
 {
     for (size_t i = 0; i <= ZKT_DURATIONS; i++) {
-        to[i] += zkt__counter_get(&durations->buckets[i]);
+        to->buckets[i] += zkt__counter_get(&durations->buckets[i]);
     }
-    to[ZKT_DURATIONS + 1] += zkt__counter_get(&durations->sum_ns);
+    to->sum_ns += zkt__counter_get(&durations->sum_ns);
 }
 
-/* A histogram of all threads: the buckets, and behind them the sum. */
-struct sums {
-    uint64_t answer[ZKT_DURATIONS + 2], handler[ZKT_DURATIONS + 2];
-    uint64_t codes[ZKT_CODES];
-};
-
-static uint64_t count_of(const uint64_t durations[ZKT_DURATIONS + 2])
+static uint64_t count_of(const struct zkt_duration_sums *durations)
 {
     uint64_t count = 0;
     for (size_t i = 0; i <= ZKT_DURATIONS; i++) {
-        count += durations[i];
+        count += durations->buckets[i];
     }
     return count;
 }
+
+/* The calls of a method, of all threads. */
+struct sums {
+    struct zkt_duration_sums answer, handler;
+    uint64_t codes[ZKT_CODES];
+};
 
 /* Returns the metrics on a shard of the method that is next. */
 static const struct zkt_method_metrics *method_of(
@@ -230,15 +131,15 @@ static void sum_method(const struct zkt_metrics_text *text, struct sums *sums)
     memset(sums, 0, sizeof(*sums));
     for (uint32_t i = 0; i < shard_count(text); i++) {
         const struct zkt_method_metrics *of = method_of(text, i);
-        add_durations(sums->answer, &of->prompt);
-        add_durations(sums->answer, &of->answer);
-        add_durations(sums->handler, &of->prompt);
-        add_durations(sums->handler, &of->handler);
+        add_durations(&sums->answer, &of->prompt);
+        add_durations(&sums->answer, &of->answer);
+        add_durations(&sums->handler, &of->prompt);
+        add_durations(&sums->handler, &of->handler);
         for (size_t k = 0; k < ZKT_CODES; k++) {
             sums->codes[k] += zkt__counter_get(&of->failed[k]);
         }
     }
-    const uint64_t all = count_of(sums->answer);
+    const uint64_t all = count_of(&sums->answer);
     uint64_t failed = 0;
     for (size_t k = 0; k < ZKT_CODES; k++) {
         failed += sums->codes[k];
@@ -267,52 +168,6 @@ static const struct zkt_app_info *info_of(const struct zkt_metrics_text *text)
     return text->server->host.app.info;
 }
 
-static void write_codes(struct zkt_writer *w, const struct family *family,
-                        const struct labels *labels,
-                        const uint64_t codes[ZKT_CODES], bool begins)
-{
-    for (size_t i = 0; i < ZKT_CODES; i++) {
-        if (codes[i] > 0 || (i == ZKT_OK && begins)) {
-            begin_series(w, family, "", labels);
-            ZKT_WRITE(w, ",code=\"");
-            write_cstr(w, zkt_status_name((enum zkt_status)i));
-            ZKT_WRITE(w, "\"} ");
-            write_count(w, codes[i]);
-            ZKT_WRITE(w, "\n");
-        }
-    }
-}
-
-static void write_histogram(struct zkt_writer *w, const struct family *family,
-                            const struct labels *labels,
-                            const uint64_t durations[ZKT_DURATIONS + 2])
-{
-    static const char *const bounds[] = {
-#define X(ns, seconds) seconds,
-        ZKT_DURATIONS_TABLE(X)
-#undef X
-            "+Inf"
-    };
-    uint64_t count = 0;
-    for (size_t i = 0; i <= ZKT_DURATIONS; i++) {
-        count += durations[i];
-        begin_series(w, family, "_bucket", labels);
-        ZKT_WRITE(w, ",le=\"");
-        write_cstr(w, bounds[i]);
-        ZKT_WRITE(w, "\"} ");
-        write_count(w, count);
-        ZKT_WRITE(w, "\n");
-    }
-    begin_series(w, family, "_sum", labels);
-    ZKT_WRITE(w, "} ");
-    write_seconds(w, durations[ZKT_DURATIONS + 1]);
-    ZKT_WRITE(w, "\n");
-    begin_series(w, family, "_count", labels);
-    ZKT_WRITE(w, "} ");
-    write_count(w, count);
-    ZKT_WRITE(w, "\n");
-}
-
 /* Goes on to the next method, or to the next actor. Returns false if that was
  * the last, for what the schema does not have. */
 static bool next_method(struct zkt_metrics_text *text)
@@ -337,19 +192,21 @@ static bool write_method(struct zkt_metrics_text *text, struct zkt_writer *w,
                                         ? info->actors[text->actor]
                                         : NULL;
     const bool exists = actor != NULL && text->method < actor->method_count;
-    const struct labels labels = { text, actor != NULL ? &actor->name : &other,
-                                   exists ? &actor->methods[text->method].name
-                                          : &other };
+    const struct zkt_labels labels = {
+        .actor = actor != NULL ? &actor->name : &zkt__exposition_other,
+        .method = exists ? &actor->methods[text->method].name
+                         : &zkt__exposition_other,
+        .other_tail = text->other_tail,
+    };
     struct sums sums;
     sum_method(text, &sums);
     if (family->kind == FAMILY_CALLS) {
-        write_codes(w, family, &labels, sums.codes, exists);
+        zkt__exposition_codes(w, family->name, &labels, sums.codes, exists);
     } else {
-        const uint64_t *durations = family->kind == FAMILY_ANSWERS
-                                        ? sums.answer
-                                        : sums.handler;
+        const struct zkt_duration_sums *durations =
+            family->kind == FAMILY_ANSWERS ? &sums.answer : &sums.handler;
         if (count_of(durations) > 0) {
-            write_histogram(w, family, &labels, durations);
+            zkt__exposition_histogram(w, family->name, &labels, durations);
         }
     }
     return next_method(text);
@@ -359,13 +216,14 @@ static void write_timers(const struct zkt_metrics_text *text,
                          struct zkt_writer *w, const struct family *family)
 {
     const struct zkt_actor *actor = info_of(text)->actors[text->actor];
-    const struct labels labels = { text, &actor->name, NULL };
+    const struct zkt_labels labels = { .actor = &actor->name };
     uint64_t codes[ZKT_CODES];
     for (size_t i = 0; i < ZKT_CODES; i++) {
         codes[i] = sum_actor(text, offsetof(struct zkt_actor_metrics, timers) +
                                        i * sizeof(struct zkt_counter));
     }
-    write_codes(w, family, &labels, codes, actor->timer_count > 0);
+    zkt__exposition_codes(w, family->name, &labels, codes,
+                          actor->timer_count > 0);
 }
 
 /* Writes a family of actors, of the next one. */
@@ -380,8 +238,8 @@ static bool write_actor(struct zkt_metrics_text *text, struct zkt_writer *w,
     if (family->kind == FAMILY_TIMERS) {
         write_timers(text, w, family);
     } else {
-        write_series(w, family, "actor", actor->name,
-                     sum_actor(text, family->offset));
+        zkt__exposition_series(w, family->name, "actor", actor->name,
+                               sum_actor(text, family->offset));
     }
     return ++text->actor < info->actor_count;
 }
@@ -390,7 +248,8 @@ static void write_refusals(const struct zkt_metrics_text *text,
                            struct zkt_writer *w, const struct family *family)
 {
 #define X(reason, member)                                                      \
-    write_series(w, family, "reason", ZKT_STR(reason), text->stats.member);
+    zkt__exposition_series(w, family->name, "reason", ZKT_STR(reason),         \
+                           text->stats.member);
     REFUSALS(X)
 #undef X
 }
@@ -398,9 +257,9 @@ static void write_refusals(const struct zkt_metrics_text *text,
 static void write_limits(const struct zkt_metrics_text *text,
                          struct zkt_writer *w, const struct family *family)
 {
-#define X(name, value, help)                                                   \
-    write_series(w, family, "reason", ZKT_STR(#name),                          \
-                 text->stats.limit_hits.name);
+#define X(limit, value, help)                                                  \
+    zkt__exposition_series(w, family->name, "reason", ZKT_STR(#limit),         \
+                           text->stats.limit_hits.limit);
     ZKT_LIMITS_TABLE(X)
 #undef X
 }
@@ -411,14 +270,14 @@ static void write_threads(const struct zkt_metrics_text *text,
     for (uint32_t i = 0; i < shard_count(text); i++) {
         struct zkt_server_stats stats;
         zkt__shards_stats_of(text->server, i, &stats);
-        write_str(w, family->name);
+        zkt_write_raw(w, family->name.data, family->name.len);
         ZKT_WRITE(w, "{thread=\"");
-        write_count(w, i);
+        zkt__exposition_count(w, i);
         ZKT_WRITE(w, "\"} ");
         if (family->kind == FAMILY_TURNS) {
-            write_count(w, stats.turns);
+            zkt__exposition_count(w, stats.turns);
         } else {
-            write_seconds(w, stats.busy_ns);
+            zkt__exposition_seconds(w, stats.busy_ns);
         }
         ZKT_WRITE(w, "\n");
     }
@@ -431,17 +290,18 @@ static void write_process(const struct zkt_metrics_text *text,
     if (family->kind == FAMILY_OPEN_FDS && process->open_fds == 0) {
         return; /* too many to count */
     }
-    write_str(w, family->name);
+    zkt_write_raw(w, family->name.data, family->name.len);
     ZKT_WRITE(w, " ");
     if (family->kind == FAMILY_CPU) {
-        write_seconds(w, process->cpu_ns);
+        zkt__exposition_seconds(w, process->cpu_ns);
     } else if (family->kind == FAMILY_START) {
         zkt_write_float64(w, process->start_seconds);
     } else {
-        write_count(w, family->kind == FAMILY_RESIDENT ? process->resident_bytes
-                       : family->kind == FAMILY_VIRTUAL ? process->virtual_bytes
-                       : family->kind == FAMILY_OPEN_FDS ? process->open_fds
-                                                         : process->max_fds);
+        zkt__exposition_count(
+            w, family->kind == FAMILY_RESIDENT   ? process->resident_bytes
+               : family->kind == FAMILY_VIRTUAL  ? process->virtual_bytes
+               : family->kind == FAMILY_OPEN_FDS ? process->open_fds
+                                                 : process->max_fds);
     }
     ZKT_WRITE(w, "\n");
 }
@@ -452,8 +312,8 @@ static bool write_piece(struct zkt_metrics_text *text, struct zkt_writer *w,
 {
     switch (family->kind) {
     case FAMILY_STAT:
-        write_series(
-            w, family, NULL, ZKT_STR(""),
+        zkt__exposition_series(
+            w, family->name, NULL, ZKT_STR(""),
             *(const uint64_t *)(const void *)((const char *)&text->stats +
                                               family->offset));
         return false;
@@ -484,6 +344,7 @@ static bool write_piece(struct zkt_metrics_text *text, struct zkt_writer *w,
 
 static bool is_other(struct zkt_str name, uint32_t tail)
 {
+    const struct zkt_str other = zkt__exposition_other;
     bool same = name.len == other.len + tail &&
                 memcmp(name.data, other.data, other.len) == 0;
     for (size_t i = other.len; same && i < name.len; i++) {
@@ -523,19 +384,6 @@ static bool is_process(const struct family *family)
     return family->kind >= FAMILY_CPU;
 }
 
-static void write_head(struct zkt_writer *w, const struct family *family)
-{
-    ZKT_WRITE(w, "# HELP ");
-    write_str(w, family->name);
-    ZKT_WRITE(w, " ");
-    write_cstr(w, family->help);
-    ZKT_WRITE(w, "\n# TYPE ");
-    write_str(w, family->name);
-    ZKT_WRITE(w, " ");
-    write_cstr(w, family->type);
-    ZKT_WRITE(w, "\n");
-}
-
 bool zkt__metrics_next(struct zkt_metrics_text *text, struct zkt_writer *w)
 {
     if (text->family == FAMILIES) {
@@ -547,7 +395,7 @@ bool zkt__metrics_next(struct zkt_metrics_text *text, struct zkt_writer *w)
         return false;
     }
     if (text->actor == 0 && text->method == 0) {
-        write_head(w, family);
+        zkt__exposition_head(w, family->name, family->type, family->help);
     }
     if (!write_piece(text, w, family)) {
         text->family++;
@@ -569,7 +417,7 @@ enum zkt_status zkt__metrics_write(
     zkt__metrics_begin(&text, server, process);
     zkt__server_begin_callback(server);
     while (!w.failed && zkt__metrics_next(&text, &w)) {
-        if (!w.failed) {
+        if (!w.failed && w.len > 0) {
             write(user, w.data, w.len);
         }
         w.len = 0;

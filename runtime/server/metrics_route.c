@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "base/log.h"
 #include "server/answer.h"
 #include "server/connection.h"
 #include "server/core.h"
