@@ -40,6 +40,15 @@ static inline void zkt__affinity_bind_free(struct zkt_affinity *affinity)
     }
 }
 
+/** Returns true if it is bound to the calling thread. From any thread. */
+static inline bool zkt__affinity_is_here(const struct zkt_affinity *affinity)
+{
+    /* C11 cannot load from a const atomic. */
+    struct zkt_affinity *a = (struct zkt_affinity *)(uintptr_t)affinity;
+    return atomic_load_explicit(&a->thread, memory_order_relaxed) ==
+           zkt__thread_id();
+}
+
 /** Returns true if the calling thread may call; always with NDEBUG. */
 static inline bool zkt__affinity_allows(const struct zkt_affinity *affinity)
 {

@@ -8,10 +8,14 @@
 #include "protocol/envelope.h"
 
 struct zkt_log_record zkt__call_fields(const struct zkt_call *call,
-                                       enum zkt_log_level level)
+                                       enum zkt_log_level level,
+                                       char request[ZKT_REQUEST_SIZE])
 {
+    /* That it gets a number changes nothing of a call that its users see. */
+    const struct zkt_request of = zkt__call_request((void *)(uintptr_t)call);
     return (struct zkt_log_record){
         .level = level,
+        .request = zkt__request_print(&call->host->requests, &of, request),
         .connection = call->client_id,
         .address = zkt_cstr(call->peer != NULL ? call->peer->remote : NULL),
         .actor = call->actor != NULL ? call->actor->name : ZKT_STR(""),
@@ -23,8 +27,44 @@ struct zkt_log_record zkt__call_fields(const struct zkt_call *call,
 void zkt__call_log(const struct zkt_call *call, enum zkt_log_level level,
                    const char *text)
 {
-    const struct zkt_log_record fields = zkt__call_fields(call, level);
+    char request[ZKT_REQUEST_SIZE];
+    const struct zkt_log_record fields = zkt__call_fields(call, level, request);
     zkt__host_log(call->host, &fields, "%s", text);
+}
+
+void zkt_log(const struct zkt_call *call, enum zkt_log_level level,
+             const char *format, ...)
+{
+    char request[ZKT_REQUEST_SIZE];
+    va_list arguments;
+    if (call->host == NULL || !zkt__call_runs(call)) {
+        return;
+    }
+    const struct zkt_log_record fields = zkt__call_fields(call, level, request);
+    va_start(arguments, format);
+    call->host->log(call->host->server, &fields, format, arguments);
+    va_end(arguments);
+}
+
+/* Prints the id into the call's memory. */
+static void print_request_id(struct zkt_call *call)
+{
+    char text[ZKT_REQUEST_SIZE];
+    const struct zkt_request of = zkt__call_request(call);
+    call->request_id = zkt__arena_str(
+                           call->arena,
+                           zkt__request_print(&call->host->requests, &of, text))
+                           .data;
+    call->has_request_id = call->request_id != NULL;
+}
+
+struct zkt_str zkt_request_id(struct zkt_call *call)
+{
+    if (!call->has_request_id && call->host != NULL && zkt__call_runs(call)) {
+        print_request_id(call);
+    }
+    return zkt_cstr(call->has_request_id ? call->request_id
+                                         : call->request.trace);
 }
 
 void zkt__call_log_failure(const struct zkt_call *call, const char *reason)

@@ -68,6 +68,8 @@ struct zkt_call {
     int64_t now_ms;
     struct zkt_str client_id, instance_id;
     const char *name; /* of the method or hook that runs, for the log */
+    struct zkt_request request; /* it gets a number when one is needed */
+    const char *request_id;     /* printed, if has_request_id */
     struct zkt_arena *arena;
     struct zkt_journal journal;
     struct zkt_journal private_journal; /* if there is private state */
@@ -91,6 +93,7 @@ struct zkt_call {
      * view of the connection. */
     bool has_effects;
     bool changes_timers;
+    bool has_request_id;
     bool has_allocated; /* the handler may still use memory of the arena */
 };
 
@@ -110,8 +113,8 @@ static inline bool zkt__call_runs(const struct zkt_call *call)
     zkt__journal_fail(&(call)->journal, __VA_ARGS__)
 
 /** Initialises the members of calls of every kind. The caller begins the
- * journals, and sets ops, name, now_ms, peer, record (with a reference) and the
- * members of its kind. */
+ * journals, and sets ops, name, request, now_ms, peer, record (with a
+ * reference) and the members of its kind. */
 static inline void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
                                   struct zkt_arena *arena)
 {
@@ -127,7 +130,7 @@ static inline void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
     call->event_count = 0;
     call->close_code = 0;
     call->destroys = call->has_allocated = call->has_effects = false;
-    call->changes_timers = false;
+    call->changes_timers = call->has_request_id = false;
     zkt__issues_init(&call->issues, arena, &host->rules);
 }
 
@@ -183,9 +186,19 @@ static inline bool zkt__call_fits(struct zkt_call *call, const char *name,
     return false;
 }
 
-/** Returns the fields that each line about a call has. */
+/** Returns the request of a call that is not cancelled; it has an id. */
+static inline struct zkt_request zkt__call_request(struct zkt_call *call)
+{
+    if (call->request.number == 0) {
+        call->request.number = zkt__request_next(&call->host->requests);
+    }
+    return call->request;
+}
+/** Returns the fields that each line about a call has; its id is printed to
+ * @request. */
 struct zkt_log_record zkt__call_fields(const struct zkt_call *call,
-                                       enum zkt_log_level level);
+                                       enum zkt_log_level level,
+                                       char request[ZKT_REQUEST_SIZE]);
 /** Writes a line about a call to the log. */
 void zkt__call_log(const struct zkt_call *call, enum zkt_log_level level,
                    const char *text);

@@ -32,13 +32,17 @@
 #include "shard/metrics.h"
 
 /* How a call has ended. All of it is borrowed. */
-struct zkt_call_report {
+struct zkt_ended_call {
     const struct zkt_actor *actor;   /* NULL: the app has none of its name */
     const struct zkt_method *method; /* NULL: likewise the actor; a timer */
     const struct zkt_timer *timer;   /* NULL: it is a call */
     struct zkt_str instance;         /* the actorId; "": it names none */
     const struct zkt_peer *peer;     /* of the caller; NULL: a timer's */
+    const struct zkt_connection_record *record; /* of the caller, or NULL */
     const struct zkt_ask *ask; /* of an instance or the program, or NULL */
+    struct zkt_request request;
+    uint32_t size;                     /* bytes of its message, or 0 */
+    const struct zkt_writer *answer;   /* has the frame; NULL: there is none */
     const struct zkt_failure *failure; /* NULL: it has succeeded */
     int64_t answer_ns;                 /* from its arrival to its answer */
     int64_t handler_ns;                /* in its handler; -1: it did not run */
@@ -88,7 +92,7 @@ static inline int64_t zkt__report_began(const struct zkt_host *host)
 /* ---- reporting; only if host->reports is true ---- */
 
 /**
- * Counts the end of a call; see struct zkt_call_report. Returns true if it is
+ * Counts the end of a call; see struct zkt_ended_call. Returns true if it is
  * to be described as well, by host->describe.
  */
 static inline bool zkt__call_ended(const struct zkt_host *host,

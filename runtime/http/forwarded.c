@@ -333,15 +333,3 @@ void zkt__forwarded_read(enum zkt_forwarded_by by,
         read_forwarded(proxies, fields, out);
     }
 }
-
-bool zkt__forwarded_is_id(struct zkt_str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.data[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-              (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-')) {
-            return false;
-        }
-    }
-    return text.len >= 1 && text.len <= 64;
-}

@@ -45,8 +45,4 @@ void zkt__forwarded_read(enum zkt_forwarded_by by,
                          const struct zkt_proxies *proxies,
                          struct zkt_str fields, struct zkt_forwarded *out);
 
-/** Returns true if a text may be an id of a request: 1 to 64 letters, digits,
- * '.', '_' and '-'. */
-bool zkt__forwarded_is_id(struct zkt_str text);
-
 #endif

@@ -63,8 +63,11 @@ static void finish_tell(struct zkt_host *host, struct zkt_ask *ask)
             failure->text.len > 0 ? failure->text
                                   : zkt_cstr(zkt_status_text(failure->status));
         host->stats.tell_failures++;
+        char request[ZKT_REQUEST_SIZE];
         const struct zkt_log_record fields = {
             .level = ZKT_LOG_WARNING,
+            .request = zkt__request_print(&host->requests, &ask->request,
+                                          request),
             .actor = ask->actor->name,
             .id = ask->name,
             .method = ask->method->name,
@@ -168,6 +171,7 @@ void zkt_call_tell(struct zkt_call *call, uint32_t actor, uint32_t method,
         .method = &of->methods[method],
         .outputs = outputs,
         .input = input,
+        .request = zkt__call_request(call),
     };
     if (!may_tell(call, &asked) || call->host->instances->ended) {
         return;
@@ -429,6 +433,7 @@ void zkt_call_ask(struct zkt_call *call, uint32_t actor, uint32_t method,
         .method = &of->methods[method],
         .outputs = outputs,
         .input = input,
+        .request = zkt__call_request(call),
     };
     struct zkt_failure reason = find_obstacle(call, id);
     struct zkt_ask *ask = reason.status == ZKT_OK

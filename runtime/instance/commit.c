@@ -285,17 +285,16 @@ static void publish(struct zkt_call *call, const struct zkt_commit *commit,
                     struct zkt_list *carriers)
 {
     struct zkt_instance *instance = call->instance;
+    struct zkt_msg m;
     for (const struct zkt_contact_group *a = instance->local.next; a != NULL;
          a = a->next) {
         if (concerns(commit, a)) {
-            struct zkt_msg m;
             init_message(&m, commit, a);
             (void)zkt__deliver(call->host, a->shard, &m,
                                zkt__carriers_take(carriers));
         }
     }
     if (concerns(commit, &instance->local)) {
-        struct zkt_msg m;
         init_message(&m, commit, &instance->local);
         (void)zkt__deliver(call->host, instance->local.shard, &m, NULL);
     }

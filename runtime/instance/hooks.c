@@ -11,6 +11,13 @@ static bool declares(const struct zkt_instance *instance, enum zkt_hook hook)
     return instance->actor->hooks[hook].declared;
 }
 
+/* Returns the request of a message that causes a hook. */
+static struct zkt_request request_of(const struct zkt_msg *m)
+{
+    return m->kind == ZKT_MSG_CALL ? m->of.call.request
+                                   : (struct zkt_request){ 0, NULL };
+}
+
 /* ---- connect ---- */
 
 static void let_in(struct zkt_contact *contact)
@@ -35,6 +42,7 @@ void zkt__hook_connect(struct zkt_host *host, struct zkt_msg *m,
         .contact = contact,
         .message = m,
         .carrier = carrier,
+        .request = request_of(m),
         .grants = m->kind == ZKT_MSG_SUBSCRIBE &&
                   m->topic == ZKT_TOPIC_EVENTS &&
                   !declares(instance, ZKT_HOOK_SUBSCRIBE),
@@ -207,8 +215,10 @@ void zkt__hook_activate(struct zkt_host *host, struct zkt_instance *instance,
     if (m->kind == ZKT_MSG_CALL && m->of.call.ask != NULL) {
         instance->cause = zkt__chain_ref(m->of.call.ask->chain);
     }
-    zkt__task_hook(host, &(const struct zkt_hook_run){
-                             .hook = ZKT_HOOK_ACTIVATE, .instance = instance });
+    zkt__task_hook(host,
+                   &(const struct zkt_hook_run){ .hook = ZKT_HOOK_ACTIVATE,
+                                                 .instance = instance,
+                                                 .request = request_of(m) });
 }
 
 void zkt__hook_deactivate(struct zkt_host *host, struct zkt_instance *instance)

@@ -23,6 +23,7 @@ struct zkt_hook_run {
     /* The message is a subscribe to events, which the commit of the hook
      * grants: so the client receives the events of the hook. */
     bool grants;
+    struct zkt_request request; /* that causes the hook; zero: none does */
 };
 
 /** Runs `activate` of a new instance. */

@@ -21,16 +21,21 @@ void zkt__task_measured(struct zkt_host *host, struct zkt_task *task)
 static void describe_call(struct zkt_host *host, const struct zkt_task *task,
                           const struct zkt_failure *failure, int64_t answer_ns)
 {
-    host->describe(host, &(const struct zkt_call_report){
-                             .actor = task->call.actor,
-                             .method = task->request.method,
-                             .instance = task->call.instance_id,
-                             .peer = task->contact->peer,
-                             .ask = task->request.ask,
-                             .failure = failure,
-                             .answer_ns = answer_ns,
-                             .handler_ns = task->handler_ns,
-                         });
+    host->describe(
+        host, &(const struct zkt_ended_call){
+                  .actor = task->call.actor,
+                  .method = task->request.method,
+                  .instance = task->call.instance_id,
+                  .peer = task->contact->peer,
+                  .record = task->call.record,
+                  .ask = task->request.ask,
+                  .request = task->call.request,
+                  .size = task->size,
+                  .answer = task->request.ask == NULL ? &host->result : NULL,
+                  .failure = failure,
+                  .answer_ns = answer_ns,
+                  .handler_ns = task->handler_ns,
+              });
 }
 
 void zkt__timer_report(struct zkt_host *host, struct zkt_task *task,
@@ -45,10 +50,11 @@ void zkt__timer_report(struct zkt_host *host, struct zkt_task *task,
                                  failure != NULL ? failure->status : ZKT_OK);
     }
     if (host->describe != NULL) {
-        host->describe(host, &(const struct zkt_call_report){
+        host->describe(host, &(const struct zkt_ended_call){
                                  .actor = task->call.actor,
                                  .timer = task->timer.type,
                                  .instance = task->call.instance_id,
+                                 .request = zkt__call_request(&task->call),
                                  .failure = failure,
                                  .answer_ns = task->handler_ns,
                                  .handler_ns = task->handler_ns,
@@ -124,15 +130,20 @@ void zkt__request_report(struct zkt_host *host, const struct zkt_msg *m,
                                              zkt__report_now(host));
     if (zkt__call_ended(host, location->actor, call->method, failure->status,
                         answer_ns, -1)) {
-        host->describe(host, &(const struct zkt_call_report){
-                                 .actor = location->actor,
-                                 .method = call->method,
-                                 .instance = location->name,
-                                 .peer = m->contact->peer,
-                                 .ask = call->ask,
-                                 .failure = failure,
-                                 .answer_ns = answer_ns,
-                                 .handler_ns = -1,
-                             });
+        host->describe(host,
+                       &(const struct zkt_ended_call){
+                           .actor = location->actor,
+                           .method = call->method,
+                           .instance = location->name,
+                           .peer = m->contact->peer,
+                           .record = m->record,
+                           .ask = call->ask,
+                           .request = call->request,
+                           .size = m->size,
+                           .answer = call->ask == NULL ? &host->result : NULL,
+                           .failure = failure,
+                           .answer_ns = answer_ns,
+                           .handler_ns = -1,
+                       });
     }
 }

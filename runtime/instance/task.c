@@ -145,7 +145,9 @@ static void log_failure(const struct zkt_task *task, const char *kind,
     const struct zkt_str text =
         failure->text.len > 0 ? failure->text
                               : zkt_cstr(zkt_status_text(failure->status));
-    struct zkt_log_record fields = zkt__call_fields(call, ZKT_LOG_WARNING);
+    char request[ZKT_REQUEST_SIZE];
+    struct zkt_log_record fields = zkt__call_fields(call, ZKT_LOG_WARNING,
+                                                    request);
     fields.code = zkt_cstr(zkt_status_name(failure->status));
     zkt__host_log(call->host, &fields, "the %s failed: %.*s", kind,
                   ZKT_ARG(text));
@@ -524,9 +526,11 @@ void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
     struct zkt_instance *instance = m->contact->attachment.instance;
     task->contact = m->contact;
     task->call.record = zkt__connection_record_ref(m->record);
+    task->call.request = m->of.call.request;
     task->request = m->of.call;
     task->kind = ZKT_TASK_CALL;
     task->is_optimistic = m->is_optimistic;
+    task->size = m->size;
     task->carrier = carrier;
     if (carrier != NULL) {
         carrier->of.call.body = NULL;
@@ -556,19 +560,24 @@ void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *hook)
                                   hook->contact->attachment.record)
                             : NULL;
     task->call.name = names[hook->hook];
+    task->call.request = (struct zkt_request){
+        hook->request.number,
+        zkt__trace_keep(&task->arena, hook->request.trace),
+    };
     run(host, hook->instance);
 }
 
 void zkt__task_timer(struct zkt_host *host, struct zkt_instance *instance,
-                     const struct zkt_timer *type, const void *input)
+                     const struct zkt_timer_run *timer)
 {
     struct zkt_task *task = host->instances->task;
     task->contact = NULL;
     task->kind = ZKT_TASK_TIMER;
-    task->timer = (struct zkt_timer_run){ type, input };
+    task->timer = *timer;
     task->carrier = NULL;
     task->call.record = NULL;
-    task->call.name = type->name.data;
+    task->call.name = timer->type->name.data;
+    task->call.request = timer->request;
     run(host, instance);
 }
 

@@ -23,6 +23,7 @@ enum zkt_task_kind {
 struct zkt_timer_run {
     const struct zkt_timer *type;
     const void *input;
+    struct zkt_request request; /* that has started it; zero: none */
 };
 
 struct zkt_task {
@@ -36,6 +37,7 @@ struct zkt_task {
         struct zkt_hook_run hook;
         struct zkt_timer_run timer;
     };
+    uint32_t size;           /* of a call: bytes of its message */
     struct zkt_msg *carrier; /* of the call, for its result; NULL: none */
     void *result;
     int64_t handler_ns;          /* time that its handler has run: report.h */
@@ -99,7 +101,7 @@ void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *run);
 
 /** Runs the handler of a timer of an instance. */
 void zkt__task_timer(struct zkt_host *host, struct zkt_instance *instance,
-                     const struct zkt_timer *type, const void *input);
+                     const struct zkt_timer_run *run);
 
 /** Sends the frame in host->result to the caller, and reports the end of the
  * call; NULL @failure: it has succeeded. */

@@ -136,16 +136,24 @@ static struct zkt_str key_of(const struct zkt_timer *type, const void *input)
     return key;
 }
 
+/* @request is that of the call, or zero. */
 static struct zkt_running_timer *make(struct zkt_host *host,
                                       struct zkt_instance *instance,
                                       const struct zkt_timer *type,
-                                      const void *input)
+                                      const void *input,
+                                      struct zkt_request request)
 {
     const size_t size = type->input != NULL
                             ? zkt__value_measure(type->input, input)
                             : 0;
-    struct zkt_running_timer *timer = allocate(host, instance, size);
+    const size_t trace = request.trace != NULL ? strlen(request.trace) + 1 : 0;
+    struct zkt_running_timer *timer = allocate(host, instance, size + trace);
     if (timer != NULL) {
+        timer->request = request;
+        if (trace > 0) {
+            timer->request.trace = memcpy(timer->memory + size, request.trace,
+                                          trace);
+        }
         timer->type = type;
         timer->input = type->input != NULL
                            ? zkt__value_dup_into(type->input, input,
@@ -285,7 +293,13 @@ void zkt__timers_serve(struct zkt_host *host, struct zkt_instance *instance)
         (void)halt(host, place_of(&timers->tree, timer));
     }
     zkt__host_spend(host, ZKT_COST_CALL);
-    zkt__task_timer(host, instance, type, timer != NULL ? timer->input : NULL);
+    const struct zkt_timer_run run = {
+        .type = type,
+        .input = timer != NULL ? timer->input : NULL,
+        .request = timer != NULL ? timer->request
+                                 : (struct zkt_request){ 0, NULL },
+    };
+    zkt__task_timer(host, instance, &run);
     zkt__timer_free(host, timer);
     zkt__instance_release_if_unused(host, instance);
 }
@@ -303,7 +317,8 @@ bool zkt__timers_resume(struct zkt_host *host, struct zkt_instance *instance)
              *find(&instance->timers->tree, hash, type, ZKT_STR("")) != NULL)) {
             continue;
         }
-        struct zkt_running_timer *timer = make(host, instance, type, NULL);
+        struct zkt_running_timer *timer = make(host, instance, type, NULL,
+                                               (struct zkt_request){ 0, NULL });
         if (timer == NULL) {
             zkt__timers_pause(host, instance);
             return false;
@@ -429,7 +444,8 @@ void zkt_call_timer_start(struct zkt_call *call, uint32_t timer, int64_t ms,
     if (!may_start(call, type, input)) {
         return;
     }
-    struct zkt_running_timer *started = make(host, call->instance, type, input);
+    struct zkt_running_timer *started = make(host, call->instance, type, input,
+                                             zkt__call_request(call));
     if (started != NULL) {
         const int64_t delay = ms > 0 ? ms : 1;
         started->started = true;

@@ -31,6 +31,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/tree.h"
+#include "protocol/request.h"
 #include "zocket/call.h"
 
 struct zkt_host;
@@ -46,6 +47,7 @@ struct zkt_running_timer {
     struct zkt_node node;        /* of the mailbox, or of a call's changes */
     int64_t period_ms;           /* 0: it fires once */
     const void *input;           /* behind this; NULL: none */
+    struct zkt_request request;  /* of the call; its trace is behind input */
     bool started;                /* by a call */
     bool stops;                  /* a change that stops the timer */
     alignas(max_align_t) char memory[];

@@ -17,6 +17,7 @@ enum part_kind {
     X("input", input, PART_RAW)                                                \
     X("timeoutMs", timeout, PART_RAW)                                          \
     X("optimistic", optimistic, PART_RAW)                                      \
+    X("trace", trace, PART_STRING)                                             \
     X("event", event, PART_STRING)                                             \
     X("payload", payload, PART_RAW)                                            \
     X("result", result, PART_RAW)                                              \
@@ -202,13 +203,16 @@ static bool read_any(struct zkt_envelope *out, struct zkt_reader *reader)
             return false;
         }
     }
+    if (out->trace.data != NULL && zkt__trace_is_good(out->trace)) {
+        out->request.trace = out->trace.data;
+    }
     return zkt__reader_done(reader);
 }
 
 bool zkt__envelope_read(struct zkt_envelope *out, struct zkt_reader *reader)
 {
     char *start = reader->at;
-    memset(out, 0, offsetof(struct zkt_envelope, event));
+    memset(out, 0, offsetof(struct zkt_envelope, arrived));
     bool good = read_call(out, reader);
     if (!good && !reader->malformed) {
         *out = (struct zkt_envelope){ .type = ZKT_MESSAGE_NONE };

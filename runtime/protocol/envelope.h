@@ -7,6 +7,7 @@
 #define ZKT_PROTOCOL_ENVELOPE_H
 
 #include "protocol/failure.h"
+#include "protocol/request.h"
 
 /* X(NAME, text of "type") */
 #define ZKT_MESSAGE_TABLE(X)                                                   \
@@ -52,9 +53,13 @@ struct zkt_envelope {
     struct zkt_str input;   /* raw JSON */
     struct zkt_str timeout; /* timeoutMs, raw JSON */
     struct zkt_str plain;   /* zkt_reader.plain, for the reader of a span */
-    int64_t arrived;        /* set by the receiver: call/report.h */
-    /* Not set for a call, which has none of them. */
-    struct zkt_str event, client_id, error, code, of, reason;
+    /* The number of the request is set by the receiver, its trace is here. */
+    struct zkt_request request;
+    /* Set by the receiver: see call/report.h, and the bytes of the message. */
+    int64_t arrived;
+    uint32_t size;
+    /* Not set for a call in the form of clients, which has none of them. */
+    struct zkt_str event, client_id, error, code, of, reason, trace;
     /* Raw JSON; retry_after is retryAfterMs. */
     struct zkt_str details, retryable, retry_after, issues, level, optimistic;
     struct zkt_str result, progress, chunk, payload, state, patches;

@@ -143,6 +143,23 @@ static enum zkt_status begin(struct zkt_server *server,
     return status;
 }
 
+/* Returns the request of the call that runs on this thread, if it is one of the
+ * server's; otherwise none. */
+static struct zkt_request find_request(const struct zkt_server *server)
+{
+    const struct zkt_shards *shards = server->shards;
+    for (uint32_t i = 0; i < shards->count; i++) {
+        const struct zkt_server *shard = shards->all[i];
+        if (zkt__affinity_is_here(&shard->owner)) {
+            return shard->host.running != NULL
+                       ? zkt__call_request(
+                             (void *)(uintptr_t)shard->host.running)
+                       : (struct zkt_request){ 0, NULL };
+        }
+    }
+    return (struct zkt_request){ 0, NULL };
+}
+
 /* Returns ZKT_OK, or the reason why nothing can begin. */
 static enum zkt_status find_obstacle(const struct zkt_server *server,
                                      struct zkt_str id)
@@ -194,6 +211,7 @@ static void run_cancelled(const struct outside_ask *outside)
     call->host = NULL;
     call->actor = actor;
     call->name = run_method.name.data;
+    call->request = (struct zkt_request){ 0, NULL };
     call->client_id = ZKT_STR("");
     call->instance_id = outside->ask.name;
     call->state = cancelled->zeros;
@@ -225,6 +243,7 @@ enum zkt_status zkt_server_run(struct zkt_server *server, uint32_t actor,
         .actor = server->host.app.info->actors[actor],
         .name = id,
         .method = &run_method,
+        .request = find_request(server),
     };
     const enum zkt_status status = find_obstacle(server, id);
     return status == ZKT_OK
@@ -262,6 +281,7 @@ enum zkt_status zkt_server_invoke(struct zkt_server *server, uint32_t actor,
         .method = &of->methods[method],
         .outputs = outputs,
         .input = input,
+        .request = find_request(server),
     };
     const enum zkt_status status = find_obstacle(server, id);
     return status == ZKT_OK

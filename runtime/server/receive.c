@@ -176,6 +176,8 @@ void zkt__connection_receive(struct zkt_connection *c, uint8_t *data,
         return;
     }
     message.arrived = server->core.woken;
+    message.request.number = zkt__request_next(&server->host.requests);
+    message.size = (uint32_t)len;
     handle(c, &message);
 }
 

@@ -9,6 +9,7 @@
 #include "http/forwarded.h"
 #include "instance/deferred.h"
 #include "instance/requests.h"
+#include "server/call_log.h"
 #include "server/connection.h"
 #include "server/core.h"
 #include "server/deadlines.h"
@@ -172,16 +173,22 @@ static int64_t read_ns(const struct zkt_core *core)
 }
 
 /* Returns false if there is no memory. */
-static bool init_metrics(struct zkt_server *server)
+static bool init_reports(struct zkt_server *server)
 {
     struct zkt_host *host = &server->host;
     server->core.ticks.read = read_ns;
-    if (!zkt__metrics_are_wanted(&server->options)) {
-        return true;
+    if (zkt__call_log_is_wanted(&server->options)) {
+        host->describe = zkt__call_log_take;
     }
-    host->metrics = zkt__metrics_new(server->allocator, host->app.info);
-    host->reports = server->core.measures = host->metrics != NULL;
-    return host->reports;
+    if (zkt__metrics_are_wanted(&server->options)) {
+        host->metrics = zkt__metrics_new(server->allocator, host->app.info);
+        if (host->metrics == NULL) {
+            return false;
+        }
+    }
+    host->reports = host->metrics != NULL || host->describe != NULL;
+    server->core.measures = host->reports;
+    return true;
 }
 
 /* Returns false if there is no memory. */
@@ -220,6 +227,7 @@ static bool init_host(struct zkt_server *server, struct zkt_app app)
     struct zkt_host *host = &server->host;
     host->shard = server->self;
     host->server = server;
+    host->requests.last = (uint64_t)server->self << 56;
     host->log = zkt__server_log_own;
     host->charge = charge;
     host->refund = refund;
@@ -233,7 +241,7 @@ static bool init_host(struct zkt_server *server, struct zkt_app app)
                           &server->core) &&
            init_deflate(server) &&
            zkt__instances_init(&server->instances, host) &&
-           zkt__outside_init(&server->outside, host) && init_metrics(server) &&
+           zkt__outside_init(&server->outside, host) && init_reports(server) &&
            init_proxies(server);
 }
 
@@ -367,6 +375,7 @@ static enum zkt_status add_shards(struct zkt_server *first, struct zkt_app app,
         if (status == ZKT_OK) {
             shards->all[i]->shards = shards;
             shards->all[i]->host.rates = shards->rates;
+            shards->all[i]->host.requests.prefix = first->host.requests.prefix;
         }
     }
     return status;
@@ -421,6 +430,7 @@ enum zkt_status zkt_server_new(struct zkt_app app,
     zkt__metrics_route_init(first);
     zkt__actor_route_init(first);
     zkt__on_request_init(first);
+    first->host.requests.prefix = zkt__random_next(&first->host.random) >> 16;
     zkt__server_log_init(&first->shards->log, &first->options,
                          first->limits.log_per_second);
     status = add_shards(first, app, options);

@@ -112,12 +112,13 @@ static void report_refusal(struct zkt_host *host, const struct zkt_ask *ask)
 {
     const enum zkt_status status = ask->failure.status;
     if (zkt__call_ended(host, ask->actor, ask->method, status, 0, -1)) {
-        host->describe(host, &(const struct zkt_call_report){
+        host->describe(host, &(const struct zkt_ended_call){
                                  .actor = ask->actor,
                                  .method = ask->method,
                                  .instance = ask->name,
                                  .peer = &host->asks->session.peer,
                                  .ask = ask,
+                                 .request = ask->request,
                                  .failure = &ask->failure,
                                  .handler_ns = -1,
                              });
@@ -183,6 +184,10 @@ static bool check_input(struct zkt_host *host, struct zkt_ask *ask)
 void zkt__asks_begin(struct zkt_host *host, struct zkt_ask *ask)
 {
     struct zkt_str reason;
+    if (ask->request.number == 0) { /* of the program */
+        ask->request.number = zkt__request_next(&host->requests);
+        ask->carrier->of.call.request.number = ask->request.number;
+    }
     if (!check_input(host, ask)) {
         return;
     }

@@ -58,7 +58,10 @@ static bool copy_message(struct zkt_arena *arena,
         .input = from->input,
         .is_optimistic = from->is_optimistic,
         .arrived = from->arrived,
+        .request = from->request,
+        .size = from->size,
     };
+    to->request.trace = zkt__trace_keep(arena, from->request.trace);
     return copy_text(arena, &to->id) && copy_text(arena, &to->actor) &&
            copy_text(arena, &to->actor_id) && copy_text(arena, &to->method) &&
            copy_text(arena, &to->input);
@@ -92,6 +95,7 @@ static bool keep(struct zkt_session_task *task)
     }
     passage->kept = true;
     passage->incoming.message = &passage->message;
+    task->call.request = passage->message.request;
     set_called(task);
     return true;
 }
@@ -157,6 +161,7 @@ static bool begin_next(struct zkt_host *host, struct zkt_session_task *task)
     task->number = task->chain->numbers[passage_of(task)->at];
     const struct zkt_middleware *m = &host->app.info->middleware[task->number];
     zkt__session_task_begin(host, task, m->name.data);
+    task->call.request = passage_of(task)->incoming.message->request;
     task->errors = m->errors;
     task->error_count = m->error_count;
     task->result_type = m->output;
@@ -215,7 +220,7 @@ static void abandon(const struct zkt_session_task *task)
     if (incoming->method != NULL) {
         zkt__session_report(
             task->call.host, task->session, incoming->message,
-            &(const struct zkt_failure){ .status = ZKT_CANCELLED });
+            &(const struct zkt_failure){ .status = ZKT_CANCELLED }, false);
     }
 }
 

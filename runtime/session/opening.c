@@ -286,6 +286,17 @@ static bool read_parameters(struct zkt_host *host,
     return false;
 }
 
+/* Takes the id of the request from a trusted proxy. */
+static void take_request_id(struct zkt_session_task *task,
+                            const struct zkt_ws_request *request)
+{
+    const struct zkt_str id = zkt__request_id(&task->session->peer,
+                                              request->fields);
+    if (id.len > 0) {
+        task->call.request.trace = zkt__arena_str(&task->arena, id).data;
+    }
+}
+
 /* Runs `open` of an app with a connection. */
 static void open_session(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_ws_request *request,
@@ -304,6 +315,7 @@ static void open_session(struct zkt_host *host, struct zkt_session *session,
     task->errors = info->errors;
     task->error_count = info->error_count;
     zkt__session_task_begin(host, task, "open");
+    take_request_id(task, request);
     if (!prepare(task, info, request, protocol)) {
         refuse_for_memory(host, session, request);
         zkt__session_task_free(host, task);

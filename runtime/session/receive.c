@@ -21,7 +21,7 @@ static const struct zkt_actor *find_actor(const struct zkt_host *host,
 void zkt__session_report(struct zkt_host *host,
                          const struct zkt_session *session,
                          const struct zkt_envelope *message,
-                         const struct zkt_failure *failure)
+                         const struct zkt_failure *failure, bool answered)
 {
     if (!host->reports) {
         return;
@@ -37,11 +37,15 @@ void zkt__session_report(struct zkt_host *host,
     const int64_t answer_ns = zkt__report_ns(host, message->arrived,
                                              zkt__report_now(host));
     if (zkt__call_ended(host, actor, method, failure->status, answer_ns, -1)) {
-        host->describe(host, &(const struct zkt_call_report){
+        host->describe(host, &(const struct zkt_ended_call){
                                  .actor = actor,
                                  .method = method,
                                  .instance = message->actor_id,
                                  .peer = &session->peer,
+                                 .record = session->record,
+                                 .request = message->request,
+                                 .size = message->size,
+                                 .answer = answered ? &host->result : NULL,
                                  .failure = failure,
                                  .answer_ns = answer_ns,
                                  .handler_ns = -1,
@@ -54,9 +58,9 @@ static void fail_call(struct zkt_host *host, struct zkt_session *session,
                       const struct zkt_envelope *message,
                       const struct zkt_failure *failure)
 {
-    zkt__session_report(host, session, message, failure);
     zkt__frame_begin(&host->result);
     zkt__write_result_error(&host->result, message->id, failure);
+    zkt__session_report(host, session, message, failure, true);
     zkt__session_send(host, session, &host->result);
 }
 
@@ -323,6 +327,8 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
     m.of.call.deadline = deadline;
     m.of.call.arrived = message->arrived;
     m.is_optimistic = message->is_optimistic;
+    m.of.call.request = message->request;
+    m.size = message->size;
     send_call(host, contact, message, &m);
 }
 

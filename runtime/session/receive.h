@@ -29,11 +29,12 @@ void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
 void zkt__session_fail(struct zkt_host *host, struct zkt_session *session,
                        const struct zkt_envelope *message,
                        const struct zkt_failure *failure);
-/** Reports the end of a call that reached no instance (call/report.h). */
+/** Reports the end of a call that reached no instance (call/report.h), and that
+ * is @answered by the frame in host->result. */
 void zkt__session_report(struct zkt_host *host,
                          const struct zkt_session *session,
                          const struct zkt_envelope *message,
-                         const struct zkt_failure *failure);
+                         const struct zkt_failure *failure, bool answered);
 /** Begins the message of a refused or ended subscription in host->result; the
  * failure and `}` follow. */
 void zkt__session_begin_sub_error(struct zkt_host *host,

@@ -17,6 +17,30 @@ bool zkt__request_begins(struct zkt_str text, struct zkt_str prefix)
            memcmp(text.data, prefix.data, prefix.len) == 0;
 }
 
+/* ---- the id ---- */
+
+/* Returns the first value of a field that is an id, or "". */
+static struct zkt_str find_id(struct zkt_str fields, struct zkt_str name)
+{
+    struct zkt_str found, value;
+    while (zkt__http_next_field(&fields, &found, &value)) {
+        if (zkt__request_same(found, name) && zkt__trace_is_good(value)) {
+            return value;
+        }
+    }
+    return ZKT_STR("");
+}
+
+struct zkt_str zkt__request_id(const struct zkt_peer *peer,
+                               struct zkt_str fields)
+{
+    if (!peer->has_proxy) {
+        return ZKT_STR("");
+    }
+    const struct zkt_str id = find_id(fields, ZKT_STR("X-Request-Id"));
+    return id.len > 0 ? id : find_id(fields, ZKT_STR("traceparent"));
+}
+
 /* ---- subprotocols ---- */
 
 bool zkt__request_is_offer(struct zkt_str name)

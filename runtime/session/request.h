@@ -3,6 +3,7 @@
 #ifndef ZKT_SESSION_REQUEST_H
 #define ZKT_SESSION_REQUEST_H
 
+#include "shard/message.h"
 #include "websocket/websocket.h"
 
 /**
@@ -15,6 +16,11 @@ struct zkt_str zkt__request_protocol(const struct zkt_ws_request *request);
 
 /** Returns true if a header field offers subprotocols. */
 bool zkt__request_is_offer(struct zkt_str name);
+
+/** Returns the id of a request that a trusted proxy has sent: X-Request-Id, or
+ * else traceparent. Returns "" if there is none, or @peer is no such proxy. */
+struct zkt_str zkt__request_id(const struct zkt_peer *peer,
+                               struct zkt_str fields);
 
 /** Returns true if two texts are equal but for the case of ASCII letters. */
 bool zkt__request_same(struct zkt_str a, struct zkt_str b);

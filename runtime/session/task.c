@@ -199,6 +199,7 @@ void zkt__session_task_begin(struct zkt_host *host,
     call->instance = NULL;
     call->state = call->private_state = NULL;
     call->name = name;
+    call->request = (struct zkt_request){ 0, NULL };
     call->client_id = (struct zkt_str){ task->client_id, ZKT_CLIENT_ID_LEN };
     call->instance_id = ZKT_STR("");
     call->journal = (struct zkt_journal){

@@ -34,12 +34,14 @@ static struct zkt_msg *make_carrier(const struct zkt_allocator *allocator,
     struct zkt_output all[ZKT_MIDDLEWARE_MAX];
     struct zkt_msg m;
     zkt__msg_init(&m, ZKT_MSG_CALL, NULL);
+    m.size = 0;
     m.of.call = (struct zkt_msg_call){
         .method = asked->method,
         .id = ZKT_STR(""),
         .input = asked->input,
         .outputs = list_outputs(info, asked->method, asked->outputs, all),
         .ask = ask,
+        .request = asked->request,
     };
     return zkt__msg_pack(allocator, &m);
 }
@@ -49,16 +51,21 @@ struct zkt_ask *zkt__ask_new(const struct zkt_allocator *allocator,
                              const struct zkt_asked *asked, size_t size)
 {
     const struct zkt_str name = asked->name;
-    struct zkt_ask *ask = zkt__alloc(allocator, size + name.len);
+    const struct zkt_str trace = zkt_cstr(asked->request.trace);
+    const size_t texts = name.len + trace.len + 1;
+    struct zkt_ask *ask = zkt__alloc(allocator, size + texts);
     if (ask == NULL) {
         return NULL;
     }
     char *text = (char *)ask + size;
     memcpy(text, name.data, name.len);
+    memcpy(text + name.len, trace.data, trace.len + 1);
     *ask = (struct zkt_ask){
         .allocator = allocator,
         .actor = asked->actor,
         .name = { text, name.len },
+        .request = { asked->request.number,
+                     asked->request.trace != NULL ? text + name.len : NULL },
         .method = asked->method,
         .carrier = make_carrier(allocator, info, asked, ask),
     };
@@ -66,7 +73,7 @@ struct zkt_ask *zkt__ask_new(const struct zkt_allocator *allocator,
         zkt__release(allocator, ask);
         return NULL;
     }
-    ask->bytes = size + name.len + ask->carrier->bytes;
+    ask->bytes = size + texts + ask->carrier->bytes;
     return ask;
 }
 

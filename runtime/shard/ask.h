@@ -23,6 +23,7 @@ struct zkt_ask {
     const struct zkt_allocator *allocator;
     const struct zkt_actor *actor;
     struct zkt_str name; /* the actorId; stored after the asker's struct */
+    struct zkt_request request; /* its trace is stored there, too */
     const struct zkt_method *method;
     struct zkt_chain *chain; /* of the call that asks (chain.h), or NULL */
     struct zkt_msg *carrier; /* the call; NULL: it is under way, or was */
@@ -44,6 +45,7 @@ struct zkt_asked {
     /* Of the middleware of the method that has one; NULL: none has. */
     const void *const *outputs;
     const void *input;
+    struct zkt_request request; /* of the call that asks; zero: a new one */
 };
 
 /**

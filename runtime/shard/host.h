@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "base/slots.h"
 #include "base/work_queue.h"
+#include "protocol/request.h"
 #include "state/journal.h"
 #include "zocket/server.h"
 #include "json/json.h"
@@ -21,7 +22,7 @@
 
 struct zkt_ask;
 struct zkt_asks;
-struct zkt_call_report;
+struct zkt_ended_call;
 struct zkt_group;
 struct zkt_host;
 struct zkt_instances;
@@ -68,13 +69,14 @@ struct zkt_host {
     struct zkt_rule_context rules;
     struct zkt_random random;
     struct zkt_server_stats stats;
+    struct zkt_request_numbers requests;
     /* The end of each call is counted or described: see call/report.h, and for
      * the newest reading of the clock, and the budget at that time, too. */
     bool reports;
     int64_t measured, measured_budget;
     /* Describes the end of a call; NULL: it is counted at most. */
     void (*describe)(struct zkt_host *host,
-                     const struct zkt_call_report *report);
+                     const struct zkt_ended_call *report);
     struct zkt_metrics *metrics; /* NULL: the options ask for none */
     struct zkt_work_queue *work; /* work from other threads */
     struct zkt_arena *arena;     /* memory for handling the current message */

@@ -26,10 +26,15 @@ static size_t measure_outputs(const struct zkt_msg_call *call)
     return size;
 }
 
-/* Returns the size of a copy of a call's id, input and outputs. */
+static size_t measure_trace(const struct zkt_msg_call *call)
+{
+    return call->request.trace != NULL ? strlen(call->request.trace) + 1 : 0;
+}
+
+/* Returns the size of a copy of a call's id, trace, input and outputs. */
 static size_t measure_body(const struct zkt_msg *m)
 {
-    size_t size = aligned(m->of.call.id.len);
+    size_t size = aligned(m->of.call.id.len + measure_trace(&m->of.call));
     if (m->of.call.input != NULL) {
         size += aligned(
             zkt__value_measure(m->of.call.method->input, m->of.call.input));
@@ -78,8 +83,8 @@ static const struct zkt_output *copy_outputs(const struct zkt_msg_call *call,
     return copies;
 }
 
-/* Copies the id, input and outputs of a call. Returns false if there is no
- * memory. */
+/* Copies the id, trace, input and outputs of a call. Returns false if there is
+ * no memory. */
 static bool pack_call(const struct zkt_allocator *allocator, struct zkt_msg *to)
 {
     const size_t size = measure_body(to);
@@ -88,10 +93,15 @@ static bool pack_call(const struct zkt_allocator *allocator, struct zkt_msg *to)
     if (body == NULL) {
         return false;
     }
+    const size_t trace = measure_trace(&to->of.call);
     memcpy(body, id.data, id.len);
-    char *at = body + aligned(id.len);
+    char *at = body + aligned(id.len + trace);
     to->of.call.body = body;
     to->of.call.id.data = body;
+    if (trace > 0) {
+        to->of.call.request.trace = memcpy(body + id.len,
+                                           to->of.call.request.trace, trace);
+    }
     if (to->of.call.input != NULL) {
         to->of.call.input = zkt__value_dup_into(to->of.call.method->input,
                                                 to->of.call.input, at);

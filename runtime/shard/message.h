@@ -92,8 +92,11 @@ struct zkt_msg {
     struct zkt_contact *contact;
     /* Of call, subscribe, record: of the connection at that time; or NULL. */
     struct zkt_connection_record *record;
-    size_t bytes;        /* that the carrier holds, for the limits */
-    uint32_t generation; /* of a subscribe, and of its answer; see below */
+    size_t bytes; /* that the carrier holds, for the limits */
+    union {
+        uint32_t generation; /* of a subscribe, and of its answer; see below */
+        uint32_t size;       /* of a call: bytes of the client's message */
+    };
     enum zkt_msg_kind kind : 8;
     enum zkt_topic topic : 8; /* subscribe, unsubscribe, closed */
     bool after_destroy;       /* its instance was ending: refused */
@@ -108,10 +111,11 @@ struct zkt_msg {
             const void *input; /* decoded; NULL: none */
             /* Of the method's middleware, in its order; NULL: it has none. */
             const struct zkt_output *outputs;
-            void *body; /* memory of id, input and outputs in a carrier */
+            void *body;          /* in a carrier: memory of what it points to */
             struct zkt_ask *ask; /* NULL: a client's call */
             int64_t deadline;    /* monotonic ms; 0: none */
             int64_t arrived;     /* see call/report.h */
+            struct zkt_request request; /* its trace is in the body, too */
         } call;
         struct {
             struct zkt_msg *closing; /* the second block, or NULL */

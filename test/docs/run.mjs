@@ -486,18 +486,21 @@ function sourceOf(name) {
   return /^<!-- test: files of (\S+) -->$/m.exec(text)?.[1];
 }
 
-/** Schemas and programs first, then the commands and messages that use them. */
+/** Schemas and programs first, then the commands and messages that use them. Pages
+ * with the files of another come after that. */
 async function checkPages(names) {
   const opened = new Map();
   for (const name of names) opened.set(name, new Page(name, await freePort()));
   const each = (check) => Promise.all([...opened.values()].map((page) =>
     check(page, listingsOf(root, page.name).filter((l) => !isElsewhere(page.name, l)))));
   const talks = (l) => l.language === "text" || l.language === "console";
-  await each((page, all) => checkAll(page, all.filter((l) => !talks(l))));
+  const build = (page, all) => checkAll(page, all.filter((l) => !talks(l)));
+  await each((page, all) => sourceOf(page.name) ? null : build(page, all));
   for (const [name, page] of opened) {
     const source = opened.get(sourceOf(name));
     if (source) fs.cpSync(source.file("."), page.file("."), { recursive: true });
   }
+  await each((page, all) => sourceOf(page.name) ? build(page, all) : null);
   await each((page, all) => checkAll(page, all.filter(talks)));
 }
 

@@ -1445,7 +1445,7 @@ static void test_deferred_bytes(void **state)
 static void test_queued_bytes(void **state)
 {
     struct zkt_server *server = serve(
-        (struct zkt_limits){ .queued_bytes = 250 });
+        (struct zkt_limits){ .queued_bytes = 280 });
     struct wire a = open_slow(server), b = open_slow(server);
     struct ran ran = { 0 };
     (void)state;

@@ -22,8 +22,7 @@
  * durations in milliseconds. */
 static char seen[1024];
 
-static void describe(struct zkt_host *host,
-                     const struct zkt_call_report *report)
+static void describe(struct zkt_host *host, const struct zkt_ended_call *report)
 {
     const size_t len = strlen(seen);
     const char *actor = report->actor != NULL ? report->actor->name.data : "?";

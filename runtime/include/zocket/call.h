@@ -43,6 +43,7 @@
 
 #include <stdarg.h>
 
+#include "zocket/log.h"
 #include "zocket/status.h"
 #include "zocket/types.h"
 
@@ -116,6 +117,30 @@ int64_t zkt_now_ms(const struct zkt_call *call);
  * causes.
  */
 struct zkt_str zkt_client_id(const struct zkt_call *call);
+
+/**
+ * Returns the id of the request that the call belongs to: 1 to 64 characters of
+ * `[A-Za-z0-9._-]`. The caller has given it (`trace`), or the server makes one,
+ * which is unique among its servers and in time. All lines that the log has of
+ * the call have it, and so have the calls that it tells or asks, those that it
+ * begins on the server (`…_run`, `…_invoke_…`), timers that it starts and that
+ * fire once, and the hooks `activate` and `connect` before it. Other hooks and
+ * timers have ids of their own.
+ *
+ * Returns "" without memory, and in a cancelled call whose id was neither given
+ * nor returned before.
+ */
+struct zkt_str zkt_request_id(struct zkt_call *call);
+
+/**
+ * Writes a line to the log of the server, with the fields of the call: its
+ * request, connection, instance and name. @format is as for printf; lines of
+ * the same @format, a literal, are a kind, of which log_per_second are written.
+ * At most 1 KiB is kept, and text of peers is escaped where it has to be. In a
+ * cancelled call it does nothing.
+ */
+void zkt_log(const struct zkt_call *call, enum zkt_log_level level,
+             const char *format, ...) ZKT_PRINTF(3, 4);
 
 /** Returns the actorId of the instance. */
 struct zkt_str zkt_instance_id(const struct zkt_call *call);

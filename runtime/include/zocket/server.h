@@ -68,6 +68,37 @@ enum zkt_forwarded_by {
 };
 
 /**
+ * A call that has ended: it was answered, refused before it ran, cancelled, or
+ * late; or the handler of a timer. Everything in it is borrowed.
+ */
+struct zkt_call_report {
+    /* It is the handler of a timer, which has no caller. */
+    bool is_timer;
+    /* The actor, the actorId, and the method or timer; "" for names that the
+     * app does not have. */
+    struct zkt_str actor, id, method;
+    /* The zkt_client_id of the caller, and its zkt_remote_address; "" of calls
+     * of instances and of the program. */
+    struct zkt_str client_id, address;
+    /* The data of the caller's connection as of the arrival of the call, a
+     * struct <app>_connection; NULL: there are none. */
+    const void *connection;
+    /* The id of the request (zkt_request_id), and the same if the caller has
+     * given it, else "". */
+    struct zkt_str request, trace;
+    /* ZKT_OK, or the code that the caller reads. */
+    enum zkt_status code;
+    /* Milliseconds since the epoch at its end, as of the turn. */
+    int64_t ended_ms;
+    /* Microseconds in its handler, and the rest of the time from its arrival to
+     * its answer. */
+    int64_t handler_us, wait_us;
+    /* Bytes of its message and of its result, in JSON; 0 of calls of instances
+     * and of the program, and for a caller that has gone. */
+    size_t bytes_in, bytes_out;
+};
+
+/**
  * The options of a server; all zero is a good set. The struct is copied. The
  * strings in it are borrowed until the server is freed, and so is the
  * allocator, or longer (allocator.h).
@@ -152,6 +183,12 @@ struct zkt_serve_options {
      * has to be set as well. NULL: none. */
     const char *trusted_proxies;
     enum zkt_forwarded_by forwarded_by;
+    /* Called at the end of each call, on the thread that answers it, for some
+     * at the same time if there are several. Only functions of the server for
+     * any thread may be called in it. NULL: nothing is called. */
+    void (*on_call)(void *user, const struct zkt_call_report *report);
+    /* Passed to on_call. */
+    void *on_call_user;
     /* True: the server counts and measures for zkt_server_metrics. The two
      * options below imply it. */
     bool metrics;
