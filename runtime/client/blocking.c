@@ -67,6 +67,7 @@ struct call {
     zkt_part_thunk *part; /* of progress and chunks; NULL: nobody is told */
     zkt_any_function *on_part;
     void *user;
+    const char *trace; /* NULL: none is sent */
     struct zkt_reply *reply;
     bool reply_is_ours; /* the caller gave none to own the result */
     bool over;
@@ -129,6 +130,7 @@ static void begin(void *user)
         p->reply = call->reply;
         p->out = call->result;
         p->over = &call->over;
+        p->trace = call->trace;
         zkt__call_submit(client, handle->instance, call->method, call->input,
                          p);
     }
@@ -217,7 +219,9 @@ enum zkt_status zkt_handle_call_parts(struct zkt_handle *handle, uint32_t index,
         return refuse_here(given, ZKT_FAILED_PRECONDITION,
                            "called on another thread than the client's");
     }
+    char trace[ZKT_TRACE_SIZE];
     struct call call = {
+        .trace = zkt__call_trace(client, trace),
         .handle = handle,
         .client = client,
         .method = index,

@@ -9,6 +9,18 @@
 #include "client/core.h"
 #include "client/instance.h"
 
+const char *zkt__call_trace(const struct zkt_client *client,
+                            char memory[ZKT_TRACE_SIZE])
+{
+    memory[0] = memory[ZKT_TRACE_SIZE - 1] = '\0';
+    if (client->options.trace != NULL) {
+        client->options.trace(client->options.trace_user, memory);
+    }
+    const bool good = memory[ZKT_TRACE_SIZE - 1] == '\0' &&
+                      zkt__trace_is_good(zkt_cstr(memory));
+    return good ? memory : NULL;
+}
+
 /* Writes a call without its end. */
 static void write_call(struct zkt_writer *w,
                        const struct zkt_client_instance *instance,
@@ -25,6 +37,10 @@ static void write_call(struct zkt_writer *w,
     zkt_write_string(w, instance->id);
     ZKT_WRITE(w, ",\"method\":");
     zkt_write_string(w, method->name);
+    if (p->trace != NULL) {
+        ZKT_WRITE(w, ",\"trace\":");
+        zkt_write_string(w, zkt_cstr(p->trace));
+    }
     if (method->input != NULL) {
         ZKT_WRITE(w, ",\"input\":");
         method->input->encode(w, method->input, input);
@@ -200,6 +216,7 @@ static void begin(void *user)
     p->thunk = b->call.thunk;
     p->done = b->call.done;
     p->user = b->call.user;
+    p->trace = b->call.trace;
     if (p->status == ZKT_OK) {
         check_input(client, &handle->instance->actor->methods[b->method],
                     b->input, p);
@@ -244,6 +261,8 @@ uint64_t zkt_handle_begin_parts(struct zkt_handle *handle, uint32_t index,
     struct zkt_reply refused = { .status = ZKT_FAILED_PRECONDITION,
                                  .error = "there is no client to call with" };
     if (b.client != NULL) {
+        char trace[ZKT_TRACE_SIZE];
+        b.call.trace = zkt__call_trace(b.client, trace);
         zkt__client_run(b.client, begin, &b);
         refused.status = b.refusal != NULL ? ZKT_FAILED_PRECONDITION
                                            : ZKT_RESOURCE_EXHAUSTED;

@@ -27,6 +27,7 @@ struct zkt_pending {
     zkt_handle_id slot;     /* in client->sent; 0: none */
     struct zkt_str text;    /* its text, until the socket is open; after a bad
                                  input the error message */
+    const char *trace;      /* while it is submitted; NULL: none is sent */
     enum zkt_status status; /* of a call that has failed */
     bool was_sent;          /* the same: the server may have it */
     struct zkt_handle *embedded_in; /* the handle that this is embedded in */
@@ -44,6 +45,10 @@ struct zkt_pending {
     bool *over;
 };
 
+/** Returns the id of the request of a call that the program makes on this
+ * thread, in @memory, or NULL. */
+const char *zkt__call_trace(const struct zkt_client *client,
+                            char memory[ZKT_TRACE_SIZE]);
 /** Begins a call; the outcome goes to the members of @p. Input was checked. */
 void zkt__call_submit(struct zkt_client *client,
                       struct zkt_client_instance *instance, uint32_t method,

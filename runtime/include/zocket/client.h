@@ -115,6 +115,9 @@ const char *zkt_connection_name(enum zkt_connection status);
     X(pong_within_ms, 5000, "silence after a ping: the connection is lost")    \
     X(close_ms, 2000, "time for the server to close, after the goodbye")
 
+/** Bytes of the text of an id of a request, with its NUL. */
+#define ZKT_TRACE_SIZE 65
+
 /**
  * The options of a client; all zero is a good set. The struct is copied. The
  * loop is borrowed until it has run once after the client was closed; the
@@ -157,6 +160,16 @@ struct zkt_client_options {
     enum zkt_status (*prepare)(void *user, struct zkt_connect *connect);
     /* Passed to prepare. */
     void *prepare_user;
+    /*
+     * Called for each call that is made, on the thread that makes it: writes
+     * the id of the request that the call belongs to, a string. It is sent to
+     * the server, which has it in its log (`zkt_request_id`). An id has 1 to 64
+     * characters of `[A-Za-z0-9._-]`, as a traceparent of W3C Trace Context;
+     * for any other text, "" among them, none is sent. NULL: none is sent.
+     */
+    void (*trace)(void *user, char out[ZKT_TRACE_SIZE]);
+    /* Passed to trace. */
+    void *trace_user;
     /* NULL: malloc and its family. */
     const struct zkt_allocator *allocator;
     /* Called with a line of text: on the client's thread, on that of
