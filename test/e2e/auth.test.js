@@ -8,7 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import WebSocket from "ws";
-import { Peer, startServer } from "./peer.js";
+import { keepSecret, Peer, startServer } from "./peer.js";
 
 after(async () => {
   await server.stop();
@@ -23,7 +23,7 @@ const server = await startServer({ after }, process.env.AUTH_SERVER);
 function token(user, role = "member", validMs = 3600_000) {
   const content = `${user}.${role}.${Date.now() + validMs}`;
   const mac = createHmac("sha256", key).update(content).digest("hex");
-  return `${content}.${mac.toUpperCase()}`;
+  return keepSecret(`${content}.${mac.toUpperCase()}`);
 }
 
 const enter = (bearer) => Peer.open(server.url, ["zocket", "bearer." + bearer]);

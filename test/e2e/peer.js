@@ -7,10 +7,41 @@ import { setTimeout } from "node:timers/promises";
 import WebSocket from "ws";
 
 const PATIENCE_MS = 20000; // sanitizers are slow; no test waits this long
+const SECRET_MIN = 6; // shorter texts may stand in a log by chance
+
+// Tokens and cookies that clients of this process have sent; see keepSecrets.
+const secrets = new Set();
+
+/** Notes the secrets of a request: no server may write them into its log. */
+function keepSecrets(url, protocols, { headers = {} } = {}) {
+  const texts = [...new URL(url).searchParams.values(), ...[protocols].flat()];
+  for (const [name, value] of Object.entries(headers)) {
+    if (/^(authorization|cookie)$/i.test(name)) texts.push(...String(value).split(/[\s;=]+/));
+  }
+  for (const text of texts) {
+    const secret = text.replace(/^bearer(64)?\./, "");
+    if (secret.length >= SECRET_MIN && !/^zocket/.test(secret)) secrets.add(secret);
+  }
+}
+
+/** Notes a secret that is sent in another way. */
+export function keepSecret(text) {
+  secrets.add(text);
+  return text;
+}
+
+/** Checks that a log, which has a line for each call, tells no secret. */
+function checkLog(log) {
+  assert.doesNotMatch(log, /authorization|cookie|bearer/i);
+  for (const secret of secrets) {
+    assert.ok(!log.includes(secret), `the log has ${secret}`);
+  }
+}
 
 /**
  * Starts a server program on a free port, unless @args name listeners; resolves
- * when it listens on a port. The server ends with @scope, a test or any object
+ * when it listens on a port. Its log has every call, and is searched for secrets
+ * of clients at the end. The server ends with @scope, a test or any object
  * with `after`: a failing test leaves no server behind, which would delay the
  * end of the run.
  */
@@ -18,13 +49,17 @@ export async function startServer(scope, program, args = []) {
   const port = args.includes("--listen") ? [] : ["--port", "0"];
   const child = spawn(program, [...port, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ZOCKET_LOG_LEVEL: "debug", ...process.env },
   });
-  scope.after(() => child.kill("SIGKILL"));
+  scope.after(() => {
+    child.kill("SIGKILL");
+    checkLog(log);
+  });
   let log = "";
   const url = await new Promise((resolve, reject) => {
     const look = (chunk) => {
       log += chunk;
-      const found = /^listening on (wss?:\/\/\S+)$/m.exec(log);
+      const found = /(?:^|")listening on (wss?:\/\/[^\s"]+)/m.exec(log);
       if (found) resolve(found[1]);
     };
     child.stdout.on("data", look);
@@ -63,6 +98,7 @@ export class Peer {
 
   static async open(url, protocols = [], options = {}) {
     const peer = new Peer();
+    keepSecrets(url, protocols, options);
     peer.socket = new WebSocket(url, protocols, options);
     peer.closed = new Promise((resolve) => {
       peer.socket.on("close", (code, reason) =>
