@@ -74,12 +74,13 @@ struct zkt_core {
     int64_t now_ms;  /* monotonic; set by the driver before calls */
     int64_t wall_ms; /* since the epoch; set by the driver before calls */
     /* True: durations are measured. Then a driver that has a better clock than
-     * now_ms sets this one, and its time whenever it sets the clocks. */
+     * now_ms sets this one, calls zkt__core_woken whenever it sets the clocks,
+     * and adds up the ticks of its turns. */
     bool measures;
     struct zkt_ticks ticks;
-    int64_t woken;
-    /* Then the driver adds up the ticks of its turns. */
-    int64_t busy;
+    int64_t woken;    /* when the driver woke, in ticks */
+    int64_t measured; /* that, or a later reading of the core's */
+    int64_t busy;     /* ticks of all turns */
     /*
      * All bytes that peers sent before this time have been fed. A driver that
      * polls sockets sets it to a time before its last poll, so that a process
@@ -110,6 +111,14 @@ struct zkt_core {
 static inline int64_t zkt__core_idle_clock(const struct zkt_core *core)
 {
     return core->heard_ms < core->now_ms ? core->heard_ms : core->now_ms;
+}
+
+/** Reads the clock for durations: bytes that are fed have arrived by now.
+ * Returns the time. */
+static inline int64_t zkt__core_woken(struct zkt_core *core)
+{
+    core->woken = core->measured = zkt__ticks_read(&core->ticks, core);
+    return core->woken;
 }
 
 /** Puts @e on its core's dirty list, once. */

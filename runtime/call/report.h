@@ -66,9 +66,9 @@ static inline int64_t zkt__report_ns(const struct zkt_host *host, int64_t since,
 /** Returns the time, and keeps it as the newest reading: between handlers. */
 static inline int64_t zkt__report_lap(struct zkt_host *host)
 {
-    host->measured = zkt__report_now(host);
+    host->clock->measured = zkt__report_now(host);
     host->measured_budget = host->budget;
-    return host->measured;
+    return host->clock->measured;
 }
 
 /** A handler is about to run. */
@@ -80,13 +80,6 @@ static inline void zkt__report_begin(struct zkt_host *host)
     if ((uint64_t)(host->measured_budget - host->budget) > little) {
         (void)zkt__report_lap(host);
     }
-}
-
-/** Returns the time at which the handler that runs has begun. */
-static inline int64_t zkt__report_began(const struct zkt_host *host)
-{
-    const int64_t woken = host->clock->woken;
-    return host->measured > woken ? host->measured : woken;
 }
 
 /* ---- reporting; only if host->reports is true ---- */

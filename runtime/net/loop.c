@@ -24,9 +24,8 @@ static int64_t measure_wall_ns(struct zkt_loop *loop)
         REFRESH_NS = 20 * 1000000
     };
     const struct zkt_ticks *ticks = &loop->core->ticks;
-    const int64_t now = zkt__ticks_read(ticks, loop->core);
+    const int64_t now = zkt__core_woken(loop->core);
     int64_t passed = zkt__ticks_ns(ticks, (uint64_t)(now - loop->wall_read));
-    loop->core->woken = now;
     if (passed >= REFRESH_NS || loop->wall_ns == 0) {
         loop->wall_read = now;
         loop->wall_ns = read_wall_ns();

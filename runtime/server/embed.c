@@ -44,7 +44,7 @@ void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
     }
     core->wall_ms = wall_ms;
     if (core->measures) {
-        core->woken = zkt__ticks_read(&core->ticks, core);
+        (void)zkt__core_woken(core);
     }
 }
 

@@ -172,7 +172,7 @@ static void advance_to(struct zkt_server *server, int64_t ms)
         server->core.wall_ms += passed;
     }
     server->core.heard_ms = ZKT_NEVER;
-    server->core.woken = zkt__ticks_read(&server->core.ticks, &server->core);
+    (void)zkt__core_woken(&server->core);
     tick(&server->core);
     zkt__server_wake(server);
 }

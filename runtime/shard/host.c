@@ -3,8 +3,7 @@
 
 bool zkt__host_init(struct zkt_host *host, struct zkt_app app,
                     const struct zkt_allocator *allocator,
-                    const struct zkt_limits *limits,
-                    const struct zkt_core *clock)
+                    const struct zkt_limits *limits, struct zkt_core *clock)
 {
     host->app = app;
     host->sharing = 1;

@@ -63,17 +63,17 @@ struct zkt_host {
     const struct zkt_allocator *allocator;
     const struct zkt_limits *limits;
     struct zkt_deflate *deflate; /* NULL: nothing is compressed */
-    const struct zkt_core *clock;
+    struct zkt_core *clock;
     struct zkt_store store;
     struct zkt_pattern_cache patterns;
     struct zkt_rule_context rules;
     struct zkt_random random;
     struct zkt_server_stats stats;
     struct zkt_request_numbers requests;
-    /* The end of each call is counted or described: see call/report.h, and for
-     * the newest reading of the clock, and the budget at that time, too. */
+    /* The end of each call is counted or described: see call/report.h. The
+     * budget was so much when the clock was read last. */
     bool reports;
-    int64_t measured, measured_budget;
+    int64_t measured_budget;
     /* Describes the end of a call; NULL: it is counted at most. */
     void (*describe)(struct zkt_host *host,
                      const struct zkt_ended_call *report);
@@ -107,8 +107,7 @@ struct zkt_host {
  * @host->random and the key of @host->store must be set before. */
 bool zkt__host_init(struct zkt_host *host, struct zkt_app app,
                     const struct zkt_allocator *allocator,
-                    const struct zkt_limits *limits,
-                    const struct zkt_core *clock);
+                    const struct zkt_limits *limits, struct zkt_core *clock);
 void zkt__host_finish(struct zkt_host *host);
 
 /** Writes a line to the server's log, with the level and the fields of @fields.

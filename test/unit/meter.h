@@ -256,7 +256,7 @@ static void wake(struct zkt_server *server, int64_t ms)
 {
     now_ns += ms * MS;
     server->core.now_ms += ms;
-    server->core.woken = now_ns;
+    server->core.woken = server->core.measured = now_ns;
 }
 
 static void turn(struct zkt_server *server, int64_t ms)
