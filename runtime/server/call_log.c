@@ -63,8 +63,7 @@ static void log_call(const struct zkt_host *host,
         .actor = report->actor,
         .id = report->id,
         .method = report->method,
-        .code = zkt_cstr(
-            report->code == ZKT_OK ? "OK" : zkt_status_name(report->code)),
+        .code = zkt_cstr(zkt_status_name(report->code)),
         .ms = (report->wait_us + report->handler_us) / 1000,
         .has_ms = true,
     };

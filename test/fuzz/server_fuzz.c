@@ -3,12 +3,14 @@
  * envelopes, the chat's decoders and handlers. The input is the raw stream; if
  * it does not begin with GET, a handshake precedes it and every line is the
  * payload of a text frame. The text of a message that is said decides when it
- * is said: `~` defers it, `!` resumes the first that was deferred.
+ * is said: `~` defers it, `!` resumes the first that was deferred. Each call is
+ * a line of the log, which has no controls in any format.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "server/server.h"
 
 #define main chat_main
@@ -65,6 +67,30 @@ static enum zkt_status say_or_wait(struct demo_chat_call *call,
     return ZKT_PENDING;
 }
 
+/* ---- the log ---- */
+
+static void check_line(const char *line)
+{
+    const size_t len = strlen(line);
+    bool good = len < ZKT_LOG_LINE_MAX && zkt__utf8_valid(line, len);
+    for (size_t i = 0; i < len; i++) {
+        good = good && (unsigned char)line[i] >= ' ' && line[i] != 0x7f;
+    }
+    if (!good) {
+        abort();
+    }
+}
+
+static void check_record(void *user, const struct zkt_log_record *record)
+{
+    char line[ZKT_LOG_LINE_MAX];
+    (void)user;
+    (void)zkt_log_print_json(record, line);
+    check_line(line);
+    (void)zkt_log_print_logfmt(record, line);
+    check_line(line);
+}
+
 /* ---- a client ---- */
 
 static void feed(struct zkt_endpoint *e, const void *bytes, size_t len)
@@ -110,7 +136,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     static const uint8_t seed[32] = { 1 };
-    const struct zkt_serve_options options = { .random_seed = seed };
+    const struct zkt_serve_options options = { .random_seed = seed,
+                                               .log_record = check_record,
+                                               .log_level = ZKT_LOG_DEBUG };
     struct demo_chat_handlers later = chat;
     const struct demo_handlers handlers = { .chat = &later };
     struct zkt_server *server = NULL;
