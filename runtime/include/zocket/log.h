@@ -19,8 +19,8 @@
  *         }
  *     }
  *
- * A line holds no secrets of a connection: no header field, parameter, query or
- * input. A handler that logs such texts itself is the program's.
+ * A line of the runtime holds no token, no cookie, no parameter of a
+ * connection, no query and no input, since they may be secrets.
  */
 #ifndef ZOCKET_LOG_H
 #define ZOCKET_LOG_H
@@ -50,7 +50,8 @@ struct zkt_log_record {
     enum zkt_log_level level;
     /* Milliseconds since the epoch, as of the turn; 0: not known. */
     int64_t time_ms;
-    /* What happened; at most 1 KiB. It repeats no field. */
+    /* What happened; at most 1 KiB. It repeats no field but an
+     * address. */
     struct zkt_str text;
     /* The id of the request (zkt_request_id), of the connection that it came
      * from (zkt_client_id), and the address of that (zkt_remote_address); or an
