@@ -31,13 +31,24 @@ static bool parse_number(const char *text, int64_t max, int64_t *out)
     return true;
 }
 
+/* Parses a number from @least to @most; @expected names it. Returns false after
+ * printing an error. */
+static bool take_number(const char *name, const char *value, int64_t least,
+                        int64_t most, const char *expected, int64_t *out)
+{
+    const bool good = parse_number(value, most, out) && *out >= least;
+    if (!good) {
+        fprintf(stderr, "%s: '%s' is no %s\n", name, value, expected);
+    }
+    return good;
+}
+
 static bool take_limit(struct zkt_settings *settings,
                        const struct zkt_option *option, const char *name,
                        const char *value)
 {
     int64_t number;
-    if (!parse_number(value, INT64_MAX, &number)) {
-        fprintf(stderr, "%s: '%s' is no number\n", name, value);
+    if (!take_number(name, value, 0, INT64_MAX, "number", &number)) {
         return false;
     }
     memcpy(member_of(settings, option), &number, sizeof(number));
@@ -85,8 +96,8 @@ static bool take_port(struct zkt_settings *settings,
 {
     int64_t number;
     (void)option;
-    if (!parse_number(value, UINT16_MAX, &number)) {
-        fprintf(stderr, "%s: '%s' is no number from 0 to 65535\n", name, value);
+    if (!take_number(name, value, 0, UINT16_MAX, "number from 0 to 65535",
+                     &number)) {
         return false;
     }
     settings->options.port = (uint16_t)number;
@@ -142,8 +153,8 @@ static bool take_metrics_port(struct zkt_settings *settings,
 {
     int64_t number;
     (void)option;
-    if (!parse_number(value, UINT16_MAX, &number)) {
-        fprintf(stderr, "%s: '%s' is no number from 0 to 65535\n", name, value);
+    if (!take_number(name, value, 0, UINT16_MAX, "number from 0 to 65535",
+                     &number)) {
         return false;
     }
     snprintf(settings->metrics, sizeof(settings->metrics), "127.0.0.1:%u",
@@ -175,9 +186,9 @@ static bool take_threads(struct zkt_settings *settings,
 {
     int64_t number;
     (void)option;
-    if (!parse_number(value, ZKT_THREADS_MAX, &number) || number == 0) {
-        fprintf(stderr, "%s: '%s' is no number from 1 to %d\n", name, value,
-                ZKT_THREADS_MAX);
+    _Static_assert(ZKT_THREADS_MAX == 64, "the message says 64");
+    if (!take_number(name, value, 1, ZKT_THREADS_MAX, "number from 1 to 64",
+                     &number)) {
         return false;
     }
     settings->options.threads = (uint32_t)number;
@@ -232,8 +243,8 @@ static bool take_hsts(struct zkt_settings *settings,
 {
     int64_t number;
     (void)option;
-    if (!parse_number(value, UINT32_MAX, &number)) {
-        fprintf(stderr, "%s: '%s' is no number of seconds\n", name, value);
+    if (!take_number(name, value, 0, UINT32_MAX, "number of seconds",
+                     &number)) {
         return false;
     }
     settings->options.hsts_seconds = (uint32_t)number;
