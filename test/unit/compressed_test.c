@@ -1,6 +1,6 @@
 /*
  * A server that compresses: subscribers with and without compression, of both
- * dialects, share what each of them is sent; every frame is decompressed by
+ * dialects, share their frames; every frame is decompressed by
  * zlib and compared with the frame of a subscriber without compression.
  */
 #include <setjmp.h>
@@ -15,40 +15,11 @@
 #include <zlib.h>
 
 #include "failing_alloc.h"
-#include "recap_server.h"
+#include "recap.h"
 #include "wire.h"
 #include "zocket/embed.h"
 
 /* ---- the server ---- */
-
-static enum zkt_status append(struct recap_board_call *call,
-                              const struct recap_board_append_input *in)
-{
-    recap_board_append_lines(call, in->text);
-    return ZKT_OK;
-}
-
-static enum zkt_status insert(struct recap_board_call *call,
-                              const struct recap_board_insert_input *in)
-{
-    /* Before the last line, where the dialects differ. */
-    recap_board_insert_lines(call, call->state->lines.len - 1, in->text);
-    return ZKT_OK;
-}
-
-static enum zkt_status set(struct recap_board_call *call,
-                           const struct recap_board_set_input *in)
-{
-    recap_board_set_n(call, in->n);
-    return ZKT_OK;
-}
-
-static enum zkt_status hide(struct recap_board_call *call,
-                            const struct recap_board_hide_input *in)
-{
-    recap_board_set_secret(call, in->n);
-    return ZKT_OK;
-}
 
 static enum zkt_status fail_it(struct recap_board_call *call,
                                const struct recap_board_fail_input *in)
@@ -61,19 +32,6 @@ static enum zkt_status later(struct recap_board_call *call,
                              const struct recap_board_later_input *in)
 {
     recap_board_set_n(call, in->n);
-    return ZKT_OK;
-}
-
-static enum zkt_status end(struct recap_board_call *call)
-{
-    zkt_destroy(call->zkt);
-    return ZKT_OK;
-}
-
-static enum zkt_status read_lines(struct recap_board_call *call,
-                                  struct zkt_str_list *out)
-{
-    *out = call->state->lines;
     return ZKT_OK;
 }
 
