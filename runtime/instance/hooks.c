@@ -15,7 +15,7 @@ static bool declares(const struct zkt_instance *instance, enum zkt_hook hook)
 static struct zkt_request request_of(const struct zkt_msg *m)
 {
     return m->kind == ZKT_MSG_CALL ? m->of.call.request
-                                   : (struct zkt_request){ 0, NULL };
+                                   : zkt__peer_request(m->contact->peer);
 }
 
 /* ---- connect ---- */
@@ -106,6 +106,7 @@ void zkt__hook_subscribe(struct zkt_host *host, struct zkt_msg *m,
         .contact = contact,
         .message = m,
         .carrier = carrier,
+        .request = request_of(m),
         .grants = m->topic == ZKT_TOPIC_EVENTS,
     };
     if (!run.grants || zkt__contact_admit(host, m, carrier)) {
@@ -137,10 +138,12 @@ void zkt__hook_disconnect(struct zkt_host *host, struct zkt_instance *instance,
     if (!declares(instance, ZKT_HOOK_DISCONNECT)) {
         return;
     }
-    zkt__task_hook(host,
-                   &(const struct zkt_hook_run){ .hook = ZKT_HOOK_DISCONNECT,
-                                                 .instance = instance,
-                                                 .contact = contact });
+    zkt__task_hook(host, &(const struct zkt_hook_run){
+                             .hook = ZKT_HOOK_DISCONNECT,
+                             .instance = instance,
+                             .contact = contact,
+                             .request = zkt__peer_request(contact->peer),
+                         });
     if (instance->parked != NULL) {
         instance->parked->contact = NULL;
         instance->parked->hook.contact = NULL;

@@ -16,7 +16,6 @@
 #include "server/connection.h"
 #include "server/core.h"
 #include "server/inner.h"
-#include "session/request.h"
 
 enum {
     HEARTBEAT_MS = 15000,
@@ -411,9 +410,11 @@ static const struct zkt_exchange_ops exchange_ops = { .drop = drop };
 
 /* ---- messages ---- */
 
+/* The id of the request is not in the message: the session has it (struct
+ * zkt_peer_request), since `open` and the hooks need it, too. */
 static void write_call(struct zkt_writer *w,
                        const struct zkt_actor_address *address,
-                       struct zkt_str trace, struct zkt_str input)
+                       struct zkt_str input)
 {
     ZKT_WRITE(w, "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":");
     zkt_write_string(w, address->actor);
@@ -421,10 +422,6 @@ static void write_call(struct zkt_writer *w,
     zkt_write_string(w, address->id);
     ZKT_WRITE(w, ",\"method\":");
     zkt_write_string(w, address->method);
-    if (trace.len > 0) {
-        ZKT_WRITE(w, ",\"trace\":");
-        zkt_write_string(w, trace);
-    }
     if (input.len > 0) {
         ZKT_WRITE(w, ",\"input\":");
         zkt_write_raw(w, input.data, input.len);
@@ -446,9 +443,7 @@ static bool open_inner(struct actor_request *r, struct zkt_connection *c,
     struct zkt_writer w;
     zkt__writer_init(&w, r->server->allocator);
     if (r->calls) {
-        write_call(&w, address,
-                   zkt__request_id(&c->session.peer, r->request.fields),
-                   r->request.body);
+        write_call(&w, address, r->request.body);
     } else {
         write_subscribe(&w, ZKT_MESSAGE_STATE_SUB, address);
     }

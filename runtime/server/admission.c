@@ -417,6 +417,50 @@ void zkt__admission_remove(struct zkt_admission *admission,
     unlock(admission);
 }
 
+/* Returns true if another session of a request may begin: a peer that ends them
+ * faster than they are reaped must wait. Under the lock. */
+static bool may_begin_request(const struct zkt_admission *admission,
+                              const struct zkt_limits *limits)
+{
+    const int64_t connections = zkt__admission_count(admission);
+    return admission->requests < 2 * connections + limits->leaves_per_turn;
+}
+
+int64_t zkt__admission_add_request(struct zkt_admission *admission,
+                                   const struct zkt_limits *limits,
+                                   const char *address, bool counts,
+                                   struct zkt_address **out)
+{
+    char network[INET6_ADDRSTRLEN];
+    const char *text = name_network(address, network);
+    int64_t count = 0;
+    lock(admission);
+    struct zkt_address *of = may_begin_request(admission, limits)
+                                 ? find_address(admission, text)
+                                 : NULL;
+    if (of != NULL) {
+        admission->requests++;
+        of->refs++;
+        of->connections += counts;
+        count = counts && of->len > 0 ? of->connections : 1;
+        *out = of;
+    }
+    unlock(admission);
+    return count;
+}
+
+void zkt__admission_remove_request(struct zkt_admission *admission,
+                                   struct zkt_address *address, bool counts,
+                                   bool stays)
+{
+    lock(admission);
+    admission->requests--;
+    address->connections -= counts;
+    address->refs -= !stays;
+    release_if_unused(admission, address);
+    unlock(admission);
+}
+
 void zkt__admission_release(struct zkt_admission *admission,
                             struct zkt_address *address)
 {

@@ -45,6 +45,7 @@ struct zkt_admission {
     /* All of the following change under the lock; connections is read without
      * it. */
     _Atomic(int64_t) connections;
+    int64_t requests;        /* sessions of requests of HTTP */
     int64_t half_open;       /* connections in their handshake */
     int64_t second_ends;     /* end of the current second */
     int64_t in_second;       /* connections accepted in it */
@@ -144,6 +145,24 @@ int64_t zkt__admission_move(struct zkt_admission *admission,
                             const char *address,
                             struct zkt_handshake *handshake,
                             struct zkt_address **counted);
+
+/**
+ * Counts a session that lasts for a request of HTTP, whose connection is
+ * counted already: its instances are charged to the numeric @address, or to
+ * that of its network, from now on. @counts: the session counts for the address
+ * as well, since its connection counts for none. Returns the count of the
+ * address, or 1 if it does not count for it; 0 if there is no memory, or there
+ * are too many of these sessions: a connection has one of them, and others that
+ * end.
+ */
+int64_t zkt__admission_add_request(struct zkt_admission *admission,
+                                   const struct zkt_limits *limits,
+                                   const char *address, bool counts,
+                                   struct zkt_address **out);
+/** Removes such a session. @stays as for zkt__admission_remove. */
+void zkt__admission_remove_request(struct zkt_admission *admission,
+                                   struct zkt_address *address, bool counts,
+                                   bool stays);
 
 /**
  * Charges an instance to the address of the connection that makes it. Returns

@@ -8,6 +8,7 @@
 #include "server/core.h"
 #include "server/deadlines.h"
 #include "server/filter.h"
+#include "server/inner.h"
 #include "server/metrics_route.h"
 #include "server/output.h"
 #include "server/receive.h"
@@ -15,6 +16,7 @@
 #include "server/routes.h"
 #include "session/contact.h"
 #include "session/opening.h"
+#include "session/request.h"
 #include "session/streams.h"
 #include "session/task.h"
 
@@ -40,7 +42,7 @@ static void advance_stage(struct zkt_connection *c, enum zkt_stage stage)
         return;
     }
     c->stage = stage;
-    if (before == ZKT_STAGE_HANDSHAKE) {
+    if (before == ZKT_STAGE_HANDSHAKE && !c->endpoint.inner) {
         zkt__admission_end_handshake(&server_of(c)->shards->admission,
                                      &c->handshake);
         zkt__shards_reopen(server_of(c));
@@ -194,10 +196,10 @@ static void on_held(struct zkt_session *session)
 static struct zkt_str certificate_of(struct zkt_session *session,
                                      enum zkt_certificate_part part)
 {
-    struct zkt_connection *c = from_session(session);
-    const struct zkt_core *core = c->endpoint.core;
-    return core->certificate != NULL ? core->certificate(&c->endpoint, part)
-                                     : (struct zkt_str){ NULL, 0 };
+    struct zkt_endpoint *e = &from_session(session)->endpoint;
+    struct zkt_endpoint *of = e->inner ? zkt__inner_outer(e) : e;
+    return e->core->certificate != NULL ? e->core->certificate(of, part)
+                                        : (struct zkt_str){ NULL, 0 };
 }
 
 const struct zkt_session_events zkt__connection_events = {
@@ -297,6 +299,9 @@ static void on_request(void *user, const struct zkt_ws_request *request)
 static int on_head(void *user, const struct zkt_http_request *request)
 {
     struct zkt_connection *c = user;
+    if (c->endpoint.inner) {
+        return 0; /* the request that it is for was let in */
+    }
     if ((c->listener & ZKT_LISTENER_REDIRECT) != 0) {
         zkt__redirect_answer(server_of(c), &c->ws, request->host,
                              request->target);
@@ -629,18 +634,15 @@ static const struct zkt_endpoint_ops endpoint_ops = {
     .detach = detach,
 };
 
-struct zkt_connection *zkt__connection_new(struct zkt_server *server,
-                                           const char *address, bool has_proxy)
+/* Makes a connection without an address, with @room bytes behind it. Returns
+ * NULL if there is no memory. */
+static struct zkt_connection *make(struct zkt_server *server, size_t room)
 {
-    const size_t len = strlen(address) + 1;
-    const size_t room = has_proxy ? ZKT_IP_TEXT : 0;
     struct zkt_connection *c = zkt__alloc_zero(server->allocator, 1,
-                                               sizeof(*c) + room + len);
+                                               sizeof(*c) + room);
     if (c == NULL) {
         return NULL;
     }
-    c->session.peer.has_proxy = has_proxy;
-    c->session.peer.remote = memcpy((char *)(c + 1) + room, address, len);
     c->endpoint.ops = &endpoint_ops;
     c->endpoint.core = &server->core;
     c->endpoint.reading = true;
@@ -651,6 +653,53 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server,
     zkt__list_append(&server->connections, &c->all);
     zkt__deadline_begin(c, ZKT_DEADLINE_HANDSHAKE);
     return c;
+}
+
+struct zkt_connection *zkt__connection_new(struct zkt_server *server,
+                                           const char *address, bool has_proxy)
+{
+    const size_t len = strlen(address) + 1;
+    const size_t room = has_proxy ? ZKT_IP_TEXT : 0;
+    struct zkt_connection *c = make(server, room + len);
+    if (c != NULL) {
+        c->session.peer.has_proxy = has_proxy;
+        c->session.peer.remote = memcpy((char *)(c + 1) + room, address, len);
+    }
+    return c;
+}
+
+struct zkt_connection *zkt__connection_new_inner(
+    struct zkt_server *server, const struct zkt_connection *outer,
+    const struct zkt_http_request *request)
+{
+    const struct zkt_peer *client = &outer->session.peer;
+    const struct zkt_str id = zkt__request_id(client, request->fields);
+    const size_t len = strlen(client->remote) + 1;
+    struct zkt_peer_request *of;
+    struct zkt_connection *c = make(server, sizeof(*of) + len + id.len + 1);
+    if (c == NULL) {
+        return NULL;
+    }
+    of = (struct zkt_peer_request *)(void *)(c + 1);
+    c->session.peer.remote = memcpy(of->remote, client->remote, len);
+    c->session.peer.has_proxy = client->has_proxy;
+    c->session.peer.is_request = true;
+    of->request.number = zkt__request_next(&server->host.requests);
+    if (id.len > 0) {
+        of->request.trace = memcpy(of->remote + len, id.data, id.len);
+    }
+    c->listener = outer->listener;
+    c->endpoint.inner = true;
+    return c;
+}
+
+/* Behind a connection with a proxy is the address that it has told, and then
+ * its own. */
+const char *zkt__connection_client(const struct zkt_connection *c)
+{
+    const char *remote = c->session.peer.remote;
+    const char *own = (const char *)(c + 1) + ZKT_IP_TEXT;
+    return c->session.peer.has_proxy && remote == own ? "" : remote;
 }
 
 void zkt__connection_set_address(struct zkt_connection *c,
@@ -676,6 +725,20 @@ void zkt__server_await_close(struct zkt_endpoint *endpoint)
 
 /* ---- the end ---- */
 
+/* The session @stays until its contacts have left. */
+static void uncount(struct zkt_server *server, struct zkt_connection *c,
+                    bool stays)
+{
+    struct zkt_admission *admission = &server->shards->admission;
+    struct zkt_address *address = c->session.peer.address;
+    if (c->endpoint.inner) {
+        zkt__admission_remove_request(admission, address,
+                                      c->session.peer.has_proxy, stays);
+    } else {
+        zkt__admission_remove(admission, address, stays);
+    }
+}
+
 /* Frees the transport. The session @stays until its contacts have left. */
 static void release_transport(struct zkt_server *server,
                               struct zkt_connection *c, bool stays)
@@ -686,8 +749,7 @@ static void release_transport(struct zkt_server *server,
     zkt__ws_finish(&c->ws);
     zkt__session_finish(&server->host, &c->session);
     zkt__output_forget(c);
-    zkt__admission_remove(&server->shards->admission, c->session.peer.address,
-                          stays);
+    uncount(server, c, stays);
 }
 
 /* Frees a connection without a transport, as far as its contacts have left. */

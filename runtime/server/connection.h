@@ -13,6 +13,7 @@
 #include "session/session.h"
 #include "websocket/websocket.h"
 
+struct zkt_http_request;
 struct zkt_server;
 
 /* A connection with this many times output_hard is closed, however fast its
@@ -80,6 +81,15 @@ static inline struct zkt_exchange *zkt__connection_exchange(
  * client. Returns NULL if there is no memory. */
 struct zkt_connection *zkt__connection_new(struct zkt_server *server,
                                            const char *address, bool has_proxy);
+/** Makes a connection without a transport for a request of HTTP that @outer has
+ * received, with the address of its client. Returns NULL if there is no
+ * memory. */
+struct zkt_connection *zkt__connection_new_inner(
+    struct zkt_server *server, const struct zkt_connection *outer,
+    const struct zkt_http_request *request);
+/** Returns the address that the client of @c is counted by: "" if it comes by a
+ * proxy that has not told it. */
+const char *zkt__connection_client(const struct zkt_connection *c);
 /** Sets the address of the client of a connection with a proxy; NULL: that of
  * the proxy. */
 void zkt__connection_set_address(struct zkt_connection *c,

@@ -73,24 +73,53 @@ static void feed(struct zkt_inner *inner, void *bytes, size_t len)
     inner->endpoint->ops->feed(inner->endpoint, bytes, len);
 }
 
+/* Counts a session for its client. A connection of a proxy, which counts for no
+ * address, has the requests of many clients: there the request counts. Returns
+ * NULL if there is no memory, or the client has too many. */
+static struct zkt_address *count(struct zkt_server *server, const char *client,
+                                 bool has_proxy)
+{
+    struct zkt_admission *admission = &server->shards->admission;
+    struct zkt_limit_counts *hits = &server->host.stats.limit_hits;
+    const int64_t most = server->limits.per_address;
+    struct zkt_address *address = NULL;
+    const int64_t have = zkt__admission_add_request(
+        admission, &server->limits, client, has_proxy, &address);
+    if (most > 0 && has_proxy && have > most) {
+        hits->per_address++;
+        zkt__admission_remove_request(admission, address, has_proxy, false);
+        address = NULL;
+    }
+    return address;
+}
+
 /* Adds a connection of the same client. */
 static bool add_connection(struct zkt_inner *inner,
-                           struct zkt_connection *outer)
+                           struct zkt_connection *outer,
+                           const struct zkt_http_request *request)
 {
     struct zkt_server *server =
         (struct zkt_server *)(void *)outer->endpoint.core;
+    const bool has_proxy = outer->session.peer.has_proxy;
     inner->allocator = server->allocator;
-    if (!zkt__server_admit(server)) {
+    inner->outer = &outer->endpoint;
+    struct zkt_address *address =
+        server->life == ZKT_LIFE_SERVING
+            ? count(server, zkt__connection_client(outer), has_proxy)
+            : NULL;
+    if (address == NULL) {
         return false;
     }
-    inner->endpoint = zkt__server_add_connection(
-        server, outer->session.peer.remote, outer->listener);
-    if (inner->endpoint == NULL) {
+    struct zkt_connection *c = zkt__connection_new_inner(server, outer,
+                                                         request);
+    if (c == NULL) {
+        zkt__admission_remove_request(&server->shards->admission, address,
+                                      has_proxy, false);
         return false;
     }
-    zkt__node_unlink(&inner->endpoint->dirty); /* if it was refused at once */
-    inner->endpoint->inner = true;
-    inner->endpoint->transport = inner;
+    c->session.peer.address = address;
+    c->endpoint.transport = inner;
+    inner->endpoint = &c->endpoint;
     return true;
 }
 
@@ -99,7 +128,7 @@ bool zkt__inner_open(struct zkt_inner *inner, struct zkt_connection *outer,
                      const struct zkt_str *messages, size_t count)
 {
     struct zkt_writer w;
-    if (!add_connection(inner, outer)) {
+    if (!add_connection(inner, outer, request)) {
         return false;
     }
     zkt__writer_init(&w, inner->allocator);

@@ -4,11 +4,15 @@
  * middleware, the hooks, limits and slow readers are those of connections. It
  * takes the place of a driver: it feeds the bytes of a client to an endpoint
  * and reads those that the endpoint has to send.
+ *
+ * It is no connection of its own for admission: that of its request is counted.
+ * Everything that it does, `open` and `close` included, has the id of the
+ * request (struct zkt_peer_request).
  */
 #ifndef ZKT_SERVER_INNER_H
 #define ZKT_SERVER_INNER_H
 
-#include "base/buffer.h"
+#include "base/endpoint.h"
 #include "http/request.h"
 
 struct zkt_connection;
@@ -18,6 +22,7 @@ struct zkt_inner {
     /* Called at the end of a turn: there may be something to read. */
     void (*wake)(struct zkt_inner *inner);
     struct zkt_endpoint *endpoint; /* NULL: closed */
+    struct zkt_endpoint *outer;    /* of the connection with the request */
     const struct zkt_allocator *allocator;
     uint8_t *bytes; /* that are not read yet, from @at to @len */
     size_t at, len, capacity;
@@ -33,6 +38,13 @@ enum zkt_inner_event {
     ZKT_INNER_REFUSED, /* the handshake was, by a response of HTTP */
     ZKT_INNER_CLOSED
 };
+
+/** Returns the endpoint whose request the inner endpoint @e is for. */
+static inline struct zkt_endpoint *zkt__inner_outer(
+    const struct zkt_endpoint *e)
+{
+    return ((const struct zkt_inner *)e->transport)->outer;
+}
 
 /**
  * Opens a connection on behalf of @request of @outer, with its fields and its

@@ -154,6 +154,19 @@ static void handle(struct zkt_connection *c, const struct zkt_envelope *message)
     }
 }
 
+/* Sets the request of a message. Without memory for it, the trace of a request
+ * of HTTP is left out, and its number is the id. */
+static void set_request(struct zkt_connection *c, struct zkt_request *request)
+{
+    struct zkt_host *host = &server_of(c)->host;
+    if (c->session.peer.is_request) {
+        *request = zkt__peer_request(&c->session.peer);
+        request->trace = zkt__trace_keep(host->arena, request->trace);
+    } else {
+        request->number = zkt__request_next(&host->requests);
+    }
+}
+
 void zkt__connection_receive(struct zkt_connection *c, uint8_t *data,
                              size_t len)
 {
@@ -176,7 +189,7 @@ void zkt__connection_receive(struct zkt_connection *c, uint8_t *data,
         return;
     }
     message.arrived = server->core.woken;
-    message.request.number = zkt__request_next(&server->host.requests);
+    set_request(c, &message.request);
     message.size = (uint32_t)len;
     handle(c, &message);
 }

@@ -286,12 +286,26 @@ static bool read_parameters(struct zkt_host *host,
     return false;
 }
 
-/* Takes the id of the request from a trusted proxy. */
+/* The call is of the request of HTTP that the session lasts for, if there is
+ * one. */
+static void take_request(struct zkt_session_task *task)
+{
+    const struct zkt_request of = zkt__peer_request(&task->session->peer);
+    task->call.request = (struct zkt_request){
+        of.number, zkt__trace_keep(&task->arena, of.trace)
+    };
+}
+
+/* Takes the id of the request, of a WebSocket from a trusted proxy. */
 static void take_request_id(struct zkt_session_task *task,
                             const struct zkt_ws_request *request)
 {
-    const struct zkt_str id = zkt__request_id(&task->session->peer,
-                                              request->fields);
+    const struct zkt_peer *peer = &task->session->peer;
+    if (peer->is_request) {
+        take_request(task);
+        return;
+    }
+    const struct zkt_str id = zkt__request_id(peer, request->fields);
     if (id.len > 0) {
         task->call.request.trace = zkt__arena_str(&task->arena, id).data;
     }
@@ -379,6 +393,23 @@ static const struct zkt_session_task_ops close_ops = {
     .finish = finish_close,
 };
 
+/* Logs that there was no memory for `close`. */
+static void log_no_close(struct zkt_host *host,
+                         const struct zkt_session *session)
+{
+    char text[ZKT_REQUEST_SIZE];
+    const struct zkt_request of = zkt__peer_request(&session->peer);
+    zkt__host_log(host,
+                  &(const struct zkt_log_record){
+                      .level = ZKT_LOG_ERROR,
+                      .request = zkt__request_print(&host->requests, &of, text),
+                      .connection = zkt__peer_client_id(&session->peer),
+                      .address = zkt_cstr(session->peer.remote),
+                      .method = ZKT_STR("close"),
+                  },
+                  "it was not run: out of memory");
+}
+
 void zkt__session_run_close(struct zkt_host *host, struct zkt_session *session)
 {
     if (session->closes) {
@@ -386,16 +417,10 @@ void zkt__session_run_close(struct zkt_host *host, struct zkt_session *session)
                                                               &close_ops);
         if (task != NULL) {
             zkt__session_task_begin(host, task, "close");
+            take_request(task);
             zkt__session_task_run(host, task);
         } else {
-            zkt__host_log(host,
-                          &(const struct zkt_log_record){
-                              .level = ZKT_LOG_ERROR,
-                              .connection = zkt__peer_client_id(&session->peer),
-                              .address = zkt_cstr(session->peer.remote),
-                              .method = ZKT_STR("close"),
-                          },
-                          "it was not run: out of memory");
+            log_no_close(host, session);
         }
     }
     session->closes = false;

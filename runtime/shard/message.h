@@ -284,11 +284,30 @@ struct zkt_peer {
     uint16_t close_code;
     uint8_t shard;
     enum zkt_dialect dialect : 8;
-    bool is_program; /* it is no client: session/asks.h */
-    bool has_proxy;  /* its requests come by a trusted proxy, which has seen
-                        their fields */
+    bool is_program : 1; /* it is no client: session/asks.h */
+    bool has_proxy : 1;  /* its requests come by a trusted proxy, which has seen
+                            their fields */
+    bool is_request : 1; /* it lasts for a request of HTTP, and @remote is in a
+                            struct zkt_peer_request */
     char client_id[ZKT_CLIENT_ID_LEN + 1];
 };
+
+/* The request of HTTP that a session lasts for; constant. */
+struct zkt_peer_request {
+    struct zkt_request request;
+    char remote[]; /* the address; behind it the trace, if there is one */
+};
+
+/** Returns the request of HTTP that the session of @peer lasts for. Returns one
+ * without an id if there is none. Its trace lives as long as @peer. */
+static inline struct zkt_request zkt__peer_request(const struct zkt_peer *peer)
+{
+    return peer->is_request
+               ? ZKT_CONTAINER(peer->remote, const struct zkt_peer_request,
+                               remote)
+                     ->request
+               : (struct zkt_request){ 0, NULL };
+}
 
 static inline struct zkt_str zkt__peer_client_id(const struct zkt_peer *peer)
 {

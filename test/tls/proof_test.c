@@ -2,11 +2,14 @@
  * Parameters of a connection that come from the client's certificate.
  * CERTIFICATES names the script that makes the certificates.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <uv.h>
@@ -116,6 +119,63 @@ static void test_certificates(void **state)
     assert_string_equal(ask(NULL), "- - 0");
 }
 
+/* Runs curl, which has a certificate, beside a server with TLS. Returns the
+ * answer of a call by HTTP. */
+static const char *post(const char *name)
+{
+    char ca[128], chain[128], key[128], own_chain[128], own_key[128];
+    char command[1024];
+    uv_loop_t loop;
+    struct zkt_server *server;
+    const struct zkt_tls_certificate certificate = {
+        certificate_file(chain, "good", ".pem"),
+        certificate_file(key, "good", ".key")
+    };
+    struct zkt_tls *tls = zkt_tls_server(&(struct zkt_tls_server_options){
+        .certificates = &certificate,
+        .certificate_count = 1,
+        .client_ca = certificate_file(ca, "ca", ".pem"),
+        .client_optional = true,
+    });
+    const struct zkt_serve_options options = { .on_listening = on_listening,
+                                               .http_calls = true,
+                                               .tls = tls };
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(zkt_server_new(proof_app(&handlers), &options, &server),
+                     ZKT_OK);
+    assert_int_equal(zkt_server_listen(server, &loop), ZKT_OK);
+    snprintf(command, sizeof(command),
+             "curl -sS --max-time 20 --insecure --cert %s --key %s "
+             "-H 'Content-Type: application/json' -X POST "
+             "https://127.0.0.1:%u/actors/door/x/who",
+             certificate_file(own_chain, name, ".pem"),
+             certificate_file(own_key, name, ".key"), (unsigned)port);
+    FILE *curl = popen(command, "r");
+    assert_non_null(curl);
+    assert_int_equal(fcntl(fileno(curl), F_SETFL, O_NONBLOCK), 0);
+    size_t len = 0;
+    ptrdiff_t got;
+    while ((got = read(fileno(curl), answer + len, sizeof(answer) - 1 - len)) !=
+           0) {
+        len += got > 0 ? (size_t)got : 0;
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    answer[len] = '\0';
+    assert_int_equal(pclose(curl), 0);
+    zkt_server_free(server);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    zkt_tls_free(tls);
+    return answer;
+}
+
+/* A call by HTTP has the certificate of its connection. */
+static void test_calls_by_http(void **state)
+{
+    (void)state;
+    assert_string_equal(post("client"), "\"ada spiffe://example.org/ada 64\"");
+}
+
 /* A client without sockets has no certificate. */
 static void test_local(void **state)
 {
@@ -139,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_calls_by_http),
         cmocka_unit_test(test_local),
     };
     return cmocka_run_group_tests(tests, certificates_make,

@@ -167,6 +167,61 @@ static void test_hooks(void **state)
     zkt_server_free(server);
 }
 
+/* A request takes no place of its own among connections, and none of its
+ * address. */
+static void test_a_request_is_no_connection(void **state)
+{
+    const struct zkt_limits limits = { .connections = 2, .per_address = 2 };
+    struct zkt_server *server = new_server(&limits, NULL, 1);
+    struct wire w[2] = { connect_wire(server), connect_wire(server) };
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        (void)exchange(
+            &w[i], POST("/actors/job/x/add", JSON, "{\"by\":1,\"note\":\"\"}"));
+        check(&w[i], 200, "");
+    }
+    for (int i = 0; i < 2; i++) {
+        (void)exchange(&w[i], GET("/actors/job/x", EVENTS));
+        check(&w[i], 200, "data: {\"type\":\"state:snapshot\",");
+    }
+    assert_int_equal(stats_of(server).connections, 2);
+    assert_int_equal(stats_of(server).limit_hits.connections, 0);
+    assert_int_equal(stats_of(server).limit_hits.per_address, 0);
+    struct wire more = connect_wire(server);
+    drain(&more);
+    check(&more, 503, "");
+    close_wire(&more);
+    close_wire(&w[0]);
+    close_wire(&w[1]);
+    zkt_server_advance(server, 0);
+    assert_int_equal(stats_of(server).connections, 0);
+    zkt_server_free(server);
+}
+
+/* `open` is in no handshake of its own: requests neither fill half_open nor
+ * wait for it. */
+static void test_a_request_is_no_handshake(void **state)
+{
+    const struct zkt_limits limits = { .half_open = 1 };
+    struct zkt_server *server = new_server(&limits, NULL, 1);
+    struct wire w = connect_wire(server);
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        (void)exchange(
+            &w, POST("/actors/job/x/add", JSON, "{\"by\":1,\"note\":\"\"}"));
+        check(&w, 200, "");
+        assert_true(zkt__server_is_open(server));
+    }
+    struct wire silent = connect_wire(server);
+    (void)exchange(&w,
+                   POST("/actors/job/x/add", JSON, "{\"by\":1,\"note\":\"\"}"));
+    check(&w, 200, "");
+    assert_int_equal(zkt_endpoint_fate(silent.e), ZKT_FATE_OPEN);
+    close_wire(&silent);
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
 static void test_a_call_that_finishes_later(void **state)
 {
     struct zkt_server *server = new_server(NULL, NULL, 1);
@@ -375,6 +430,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls),
         cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_a_request_is_no_connection),
+        cmocka_unit_test(test_a_request_is_no_handshake),
         cmocka_unit_test(test_a_call_that_finishes_later),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_events),

@@ -356,6 +356,50 @@ static void test_threads(void **state)
 }
 
 /* A connection of a proxy counts for its client from then on. */
+/* Sessions of requests are charged, and bounded by the connections. */
+static void test_requests(void **state)
+{
+    const struct zkt_limits limits = { .instances = 33,
+                                       .half_open = 100,
+                                       .leaves_per_turn = 3 };
+    struct zkt_address *of[6], *other = NULL;
+    struct failing_alloc alloc;
+    struct zkt_admission admission;
+    (void)state;
+    begin(&admission, &alloc, &limits);
+    struct zkt_address *a = come(&admission, "a", 1);
+    for (int i = 0; i < 5; i++) { /* two of a connection, and three */
+        assert_int_equal(
+            zkt__admission_add_request(&admission, &limits, "a", false, &of[i]),
+            1);
+        assert_ptr_equal(of[i], a);
+    }
+    assert_int_equal(
+        zkt__admission_add_request(&admission, &limits, "a", false, &of[5]), 0);
+    assert_int_equal(zkt__admission_count(&admission), 1);
+    for (int i = 0; i < 3; i++) {
+        zkt__admission_remove_request(&admission, of[i], false, false);
+    }
+    /* That of a proxy counts for the address of its client. */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            zkt__admission_add_request(&admission, &limits, "b", true, &other),
+            i + 1);
+    }
+    for (int i = 0; i < 2; i++) {
+        zkt__admission_remove_request(&admission, other, true, false);
+    }
+    /* Messages of one that has ended are in flight, and make an instance. */
+    zkt__admission_remove_request(&admission, other, true, true);
+    assert_true(zkt__admission_charge_instance(&admission, other));
+    zkt__admission_release(&admission, other);
+    zkt__admission_refund_instance(&admission, other);
+    zkt__admission_remove(&admission, a, false); /* the others are there */
+    zkt__admission_remove_request(&admission, of[3], false, false);
+    zkt__admission_remove_request(&admission, of[4], false, false);
+    end(&admission, &alloc);
+}
+
 static void test_moving(void **state)
 {
     struct failing_alloc alloc;
@@ -419,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_the_order_of_making_room),
         cmocka_unit_test(test_just_in_time),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_requests),
         cmocka_unit_test(test_moving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

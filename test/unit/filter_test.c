@@ -465,6 +465,143 @@ static void test_clients_count(void **state)
     zkt_server_free(server);
 }
 
+/* ---- calls by HTTP ---- */
+
+static struct zkt_server *new_calling(int64_t instances_per_address)
+{
+    const struct zkt_serve_options options = {
+        .log = on_log,
+        .http_calls = true,
+        .trusted_proxies = "192.0.2.7",
+        .forwarded_by = ZKT_FORWARDED_BY_X_FORWARDED_FOR,
+        .limits = { .per_address = 2,
+                    .instances_per_address = instances_per_address },
+    };
+    struct zkt_server *server = NULL;
+    assert_int_equal(
+        zkt_server_new(slow_app(&slow_handlers), &options, &server), ZKT_OK);
+    return server;
+}
+
+/* Runs turns until the request is answered. Returns its status. */
+static int status_after(struct wire *w)
+{
+    for (int i = 0; i < 4; i++) {
+        w->e->core->ops->tick(w->e->core);
+        drain(w);
+    }
+    return w->len > 9 ? atoi(w->text + 9) : 0;
+}
+
+/* Makes a call on a connection of the proxy. */
+static int status_of_call(struct wire *w, const char *id, const char *fields)
+{
+    char text[512];
+    snprintf(text, sizeof(text),
+             "POST /actors/job/%s/add HTTP/1.1\r\nHost: a.org\r\n%s"
+             "Content-Type: application/json\r\nContent-Length: 18\r\n\r\n"
+             "{\"by\":1,\"note\":\"\"}",
+             id, fields);
+    w->len = 0;
+    feed(w, text, strlen(text), strlen(text), true);
+    return status_after(w);
+}
+
+/* Instances belong to the client that has made them, by a call by HTTP as by a
+ * WebSocket. */
+static void test_instances_belong_to_clients(void **state)
+{
+    static const struct {
+        const char *id, *fields;
+        int status;
+    } table[] = {
+        { "a", FROM("203.0.113.9"), 200 },
+        { "b", FROM("203.0.113.9"), 429 },
+        { "b", FROM("203.0.113.10"), 200 },
+        { "c", FROM("203.0.113.10"), 429 },
+        { "a", FROM("203.0.113.10"), 200 }, /* it is there */
+        { "c", "", 200 }, /* of the proxy, which is no client */
+        { "d", FROM("_hidden"), 200 },
+        { "e", FROM("2001:db8::1"), 200 },
+        { "f", FROM("2001:db8::2"), 429 }, /* of the same network */
+    };
+    struct zkt_server *server = new_calling(1);
+    struct wire w, socket;
+    (void)state;
+    (void)send_request(server, &w, 0, "");
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        const int status = status_of_call(&w, table[i].id, table[i].fields);
+        if (status != table[i].status) {
+            fail_msg("%zu: %d, not %d: %s", i, status, table[i].status, w.text);
+        }
+    }
+    /* The same client by a WebSocket. */
+    (void)send_request(server, &socket, 0,
+                       OPEN("/") "Host: a.org\r\n" FROM("203.0.113.9") "\r\n");
+    send_text(&socket,
+              "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"job\","
+              "\"actorId\":\"g\",\"method\":\"add\","
+              "\"input\":{\"by\":1,\"note\":\"\"}}",
+              true);
+    (void)status_after(&socket);
+    assert_non_null(strstr(socket.text, "RESOURCE_EXHAUSTED"));
+    close_wire(&w);
+    close_wire(&socket);
+    zkt_server_free(server);
+}
+
+/* A connection of a proxy counts for no address; the requests on it count for
+ * their clients, while they last. */
+static void test_requests_count_for_clients(void **state)
+{
+    static const char *const follow[] = {
+        "GET /actors/job/x HTTP/1.1\r\nHost: a.org\r\n" FROM(
+            "203.0.113.9") "Accept: text/event-stream\r\n\r\n",
+        "GET /actors/job/x HTTP/1.1\r\nHost: a.org\r\n" FROM(
+            "203.0.113.10") "Accept: text/event-stream\r\n\r\n",
+    };
+    struct zkt_server *server = new_calling(0);
+    struct zkt_server_stats stats;
+    struct wire w[6];
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        (void)send_request(server, &w[i], 0, follow[i % 2]);
+        assert_int_equal(status_after(&w[i]), i < 4 ? 200 : 503);
+    }
+    zkt_server_stats(server, &stats);
+    assert_int_equal(stats.limit_hits.per_address, 2);
+    assert_int_equal(stats.connections, 6);
+    close_wire(&w[0]);
+    zkt_server_tick(server);
+    w[4].len = 0;
+    feed(&w[4], follow[0], strlen(follow[0]), strlen(follow[0]), true);
+    assert_int_equal(status_after(&w[4]), 200);
+    for (size_t i = 1; i < 6; i++) {
+        close_wire(&w[i]);
+    }
+    zkt_server_tick(server);
+    zkt_server_stats(server, &stats);
+    assert_int_equal(stats.connections, 0);
+    zkt_server_free(server);
+}
+
+/* A page is judged once, by the host that the proxy tells. */
+static void test_pages_of_a_proxy_call(void **state)
+{
+    struct zkt_server *server = new_calling(0);
+    struct wire w;
+    (void)state;
+    (void)send_request(server, &w, ZKT_LISTENER_LOOPBACK, "");
+    assert_int_equal(
+        status_of_call(&w, "x",
+                       "X-Forwarded-Host: rooms.org\r\n"
+                       "X-Forwarded-Proto: https\r\n"
+                       "Origin: https://rooms.org\r\n" FROM("203.0.113.9")),
+        200);
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
 /* Each request of a connection has the address of its own client. */
 static void test_requests_of_several_clients(void **state)
 {
@@ -631,6 +768,9 @@ int main(void)
         cmocka_unit_test(test_preflights),
         cmocka_unit_test(test_proxies),
         cmocka_unit_test(test_clients_count),
+        cmocka_unit_test(test_instances_belong_to_clients),
+        cmocka_unit_test(test_requests_count_for_clients),
+        cmocka_unit_test(test_pages_of_a_proxy_call),
         cmocka_unit_test(test_requests_of_several_clients),
         cmocka_unit_test(test_routes_of_the_program),
         cmocka_unit_test(test_contradictions),

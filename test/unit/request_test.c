@@ -2,6 +2,7 @@
  * The id of a request: made by the server or given by the client, it is the
  * same in the middleware, the hooks and both halves of a call, in all that the
  * call causes, in every line of the log, and in the reports of all these calls.
+ * All handlers that run for a request of HTTP, from `open` to `close`, have it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -100,7 +101,14 @@ static enum zkt_status on_open(struct trail_connection_call *call,
 {
     out->user = in->user;
     see("open", zkt_request_id(call->zkt));
+    zkt_log(call->zkt, ZKT_LOG_INFO, "opened");
     return ZKT_OK;
+}
+
+static void on_close(struct trail_connection_call *call)
+{
+    see("close", zkt_request_id(call->zkt));
+    zkt_log(call->zkt, ZKT_LOG_INFO, "closed");
 }
 
 static enum zkt_status checked(struct trail_middleware_call *call)
@@ -121,6 +129,21 @@ static enum zkt_status on_activate(struct trail_room_call *call)
 static enum zkt_status on_connect(struct trail_room_call *call)
 {
     see("connect", zkt_request_id(call->zkt));
+    return ZKT_OK;
+}
+
+static enum zkt_status on_subscribe(struct trail_room_call *call,
+                                    enum zkt_subscription topic)
+{
+    (void)topic;
+    see("subscribe", zkt_request_id(call->zkt));
+    return ZKT_OK;
+}
+
+static enum zkt_status on_disconnect(struct trail_room_call *call)
+{
+    see("disconnect", zkt_request_id(call->zkt));
+    zkt_log(call->zkt, ZKT_LOG_INFO, "left");
     return ZKT_OK;
 }
 
@@ -214,12 +237,15 @@ static const struct trail_room_handlers room = {
     .note = note,
     .on_activate = on_activate,
     .on_connect = on_connect,
+    .on_subscribe = on_subscribe,
+    .on_disconnect = on_disconnect,
     .timer_soon = timer_soon,
     .timer_again = timer_again,
 };
 static const struct trail_handlers handlers = {
     .room = &room,
     .on_open = on_open,
+    .on_close = on_close,
     .checked = checked,
 };
 
@@ -481,6 +507,108 @@ static void test_proxies(void **state)
     check_made(id_of_post(client, "X-Request-ID: r-7\r\n"));
 }
 
+/* ---- requests of HTTP ---- */
+
+/* Sends requests on a connection of @address, and lets it go. */
+static void serve_requests(const char *address, const char *requests)
+{
+    const struct zkt_serve_options options = {
+        .trusted_proxies = "192.0.2.1",
+        .forwarded_by = ZKT_FORWARDED_BY_X_FORWARDED_FOR,
+        .http_calls = true,
+        .log_record = keep_record,
+        .on_call = keep_report,
+        .on_call_user = &reports,
+    };
+    struct zkt_server *server;
+    struct zkt_slice slice;
+    char text[2048];
+    assert_int_equal(zkt_server_new(trail_app(&handlers), &options, &server),
+                     ZKT_OK);
+    struct zkt_endpoint *endpoint = zkt_server_accept(server, address, NULL);
+    assert_non_null(endpoint);
+    memset(&seen, 0, sizeof(seen));
+    snprintf(text, sizeof(text), "%s", requests);
+    zkt_endpoint_feed(endpoint, text, strlen(text));
+    for (int i = 0; i < 8; i++) {
+        zkt_server_tick(server);
+        while (zkt_endpoint_pending(endpoint, &slice, 1) > 0) {
+            zkt_endpoint_sent(endpoint, slice.len);
+        }
+    }
+    zkt_endpoint_detach(endpoint);
+    zkt_server_tick(server);
+    zkt_server_free(server);
+}
+
+#define POSTED(id)                                                             \
+    "POST /actors/room/a/refuse HTTP/1.1\r\nHost: localhost\r\n" id            \
+    "Content-Type: application/json\r\nContent-Length: 7\r\n\r\n"              \
+    "{\"n\":1}"
+
+/* All that runs for a call has the id of its request. */
+static void test_calls_by_http(void **state)
+{
+    static const char *const all[] = {
+        "open",       "log  open",        "activate a", "connect",
+        "disconnect", "log a disconnect", "close",      "log  close",
+    };
+    static const struct {
+        const char *address, *request, *id;
+    } table[] = {
+        { "192.0.2.1", POSTED("X-Request-Id: r-7\r\n"), "r-7" },
+        { "192.0.2.1", POSTED("traceparent: " TRACEPARENT "\r\n"),
+          TRACEPARENT },
+        { "192.0.2.2", POSTED("X-Request-Id: r-7\r\n"), NULL },
+        { "192.0.2.2", POSTED(""), NULL },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        serve_requests(table[i].address, table[i].request);
+        const char *id = id_of("report a refuse");
+        if (table[i].id != NULL) {
+            assert_string_equal(id, table[i].id);
+        } else {
+            check_made(id);
+        }
+        for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
+            if (strcmp(id_of(all[k]), id) != 0) {
+                fail_msg("%zu: %s has %s, not %s", i, all[k], id_of(all[k]),
+                         id);
+            }
+        }
+    }
+}
+
+/* Returns how many of those who were seen have @id. */
+static int count_with(const char *id)
+{
+    int count = 0;
+    for (int i = 0; i < seen.count; i++) {
+        count += strcmp(seen.all[i].id, id) == 0;
+    }
+    return count;
+}
+
+/* Requests of a connection have ids of their own, also one that reads a
+ * state. */
+static void test_requests_of_a_connection(void **state)
+{
+    static const char requests[] = POSTED(
+        "X-Request-Id: first\r\n") "GET /actors/room/a HTTP/1.1\r\nHost: "
+                                   "localhost\r\n"
+                                   "X-Request-Id: second\r\n\r\n" POSTED("");
+    (void)state;
+    serve_requests("192.0.2.1", requests);
+    const int with_first = count_with("first");
+    assert_int_equal(with_first, 9); /* those of a call, with its report */
+    /* It activates nothing, and has no report. */
+    assert_int_equal(count_with("second"), 8);
+    check_made(id_of("close"));
+    assert_int_equal(count_with(id_of("close")), 8);
+    assert_string_equal(id_of("subscribe"), "second");
+}
+
 /* ---- the log of calls ---- */
 
 static struct {
@@ -607,6 +735,8 @@ int main(void)
         cmocka_unit_test(test_repeating_timers),
         cmocka_unit_test(test_reports),
         cmocka_unit_test(test_proxies),
+        cmocka_unit_test(test_calls_by_http),
+        cmocka_unit_test(test_requests_of_a_connection),
         cmocka_unit_test(test_calls_in_the_log),
         cmocka_unit_test(test_without_memory),
     };
