@@ -50,6 +50,19 @@ bool zkt__ip_is_loopback(const struct zkt_ip *ip)
 
 /* ---- networks ---- */
 
+const char *zkt__ip_network(const char *text, char out[ZKT_IP_TEXT])
+{
+    struct zkt_ip ip;
+    if (strchr(text, ':') == NULL || !zkt__ip_parse(zkt_cstr(text), &ip)) {
+        return text;
+    }
+    if (!is_v4(&ip)) {
+        memset(ip.bytes + 8, 0, 8);
+    }
+    zkt__ip_format(&ip, out);
+    return out;
+}
+
 /* Parses a decimal number from 0 to @most, without a sign or a leading zero.
  * Returns -1 if @text is none. */
 static int parse_bits(struct zkt_str text, int most)

@@ -26,6 +26,13 @@ void zkt__ip_format(const struct zkt_ip *ip, char out[ZKT_IP_TEXT]);
 /** Returns true for 127.0.0.0/8 and ::1. */
 bool zkt__ip_is_loopback(const struct zkt_ip *ip);
 
+/**
+ * Returns the text that an address is counted by: the network of 64 bits of an
+ * IPv6 address, since a host has all addresses of its network; IPv4 for an
+ * IPv4-mapped address; other texts as they are. It is @text or @out.
+ */
+const char *zkt__ip_network(const char *text, char out[ZKT_IP_TEXT]);
+
 /* The addresses that have the first bits of one of them. */
 struct zkt_network {
     struct zkt_ip first;

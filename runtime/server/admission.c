@@ -1,8 +1,9 @@
 /* See admission.h. A second begins with the first connection in it. */
 #include "server/admission.h"
 
-#include <arpa/inet.h>
 #include <string.h>
+
+#include "base/ip.h"
 
 enum {
     SECOND_MS = 1000,
@@ -279,25 +280,6 @@ static struct zkt_address *new_address(struct zkt_admission *admission,
     return address;
 }
 
-/*
- * The text that an address is counted by: the network of 64 bits of an IPv6
- * address, since a host has all addresses of its network; IPv4 for an
- * IPv4-mapped address; other texts as they are.
- */
-static const char *name_network(const char *text, char out[INET6_ADDRSTRLEN])
-{
-    struct in6_addr address;
-    if (strchr(text, ':') == NULL || inet_pton(AF_INET6, text, &address) != 1) {
-        return text;
-    }
-    const bool v4 = IN6_IS_ADDR_V4MAPPED(&address);
-    if (!v4) {
-        memset(address.s6_addr + 8, 0, 8);
-    }
-    return inet_ntop(v4 ? AF_INET : AF_INET6, address.s6_addr + (v4 ? 12 : 0),
-                     out, INET6_ADDRSTRLEN);
-}
-
 /* Finds or makes the record of a network. Returns NULL if there is no
  * memory. */
 static struct zkt_address *find_address(struct zkt_admission *admission,
@@ -332,8 +314,8 @@ int64_t zkt__admission_count_address(struct zkt_admission *admission,
                                      struct zkt_handshake *handshake,
                                      uint32_t shard)
 {
-    char network[INET6_ADDRSTRLEN];
-    const char *text = name_network(address, network);
+    char network[ZKT_IP_TEXT];
+    const char *text = zkt__ip_network(address, network);
     handshake->shard = shard;
     lock(admission);
     const int64_t count = add_handshake(
@@ -391,8 +373,8 @@ int64_t zkt__admission_move(struct zkt_admission *admission,
                             struct zkt_handshake *handshake,
                             struct zkt_address **counted)
 {
-    char network[INET6_ADDRSTRLEN];
-    const char *text = name_network(address, network);
+    char network[ZKT_IP_TEXT];
+    const char *text = zkt__ip_network(address, network);
     int64_t count = 0;
     lock(admission);
     struct zkt_address *to = find_address(admission, text);
@@ -431,8 +413,8 @@ int64_t zkt__admission_add_request(struct zkt_admission *admission,
                                    const char *address, bool counts,
                                    struct zkt_address **out)
 {
-    char network[INET6_ADDRSTRLEN];
-    const char *text = name_network(address, network);
+    char network[ZKT_IP_TEXT];
+    const char *text = zkt__ip_network(address, network);
     int64_t count = 0;
     lock(admission);
     struct zkt_address *of = may_begin_request(admission, limits)

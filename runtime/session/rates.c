@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/ip.h"
 #include "session/receive.h"
 
 /* ---- a bucket ---- */
@@ -294,16 +295,42 @@ static const void *find_data(const struct zkt_session *session)
     return session->record != NULL ? session->record->data : NULL;
 }
 
-/* Gets the value by which calls of a connection are counted. Returns false if
- * they are counted by the connection. */
+/* In front of an address is a byte that no string has, since it is UTF-8. */
+struct address_value {
+    char bytes[1 + ZKT_IP_TEXT];
+};
+
+/* Gets the address by which the calls of requests are counted. */
+static struct zkt_str find_address(const struct zkt_peer *peer,
+                                   struct address_value *out)
+{
+    char network[ZKT_IP_TEXT];
+    const struct zkt_str text = zkt_cstr(
+        zkt__ip_network(peer->remote, network));
+    const size_t len = text.len < ZKT_IP_TEXT ? text.len : ZKT_IP_TEXT;
+    out->bytes[0] = '\xff';
+    memcpy(out->bytes + 1, text.data, len);
+    return (struct zkt_str){ out->bytes, 1 + len };
+}
+
+/* Gets the value by which calls of a session are counted. Returns false if they
+ * are counted by the session. One that lasts for a single request would count
+ * nothing: it has an address in place of itself. */
 static bool find_value(const struct zkt_host *host,
                        const struct zkt_session *session,
-                       const struct zkt_rate *rate, struct zkt_str *value)
+                       const struct zkt_rate *rate,
+                       struct address_value *address, struct zkt_str *value)
 {
     const void *data = find_data(session);
-    return rate->by >= 0 && data != NULL &&
-           zkt__rate_value(host->app.info->connection->data, data,
-                           (uint32_t)rate->by, value);
+    if (rate->by >= 0 && data != NULL &&
+        zkt__rate_value(host->app.info->connection->data, data,
+                        (uint32_t)rate->by, value)) {
+        return true;
+    }
+    if (session->peer.is_request) {
+        *value = find_address(&session->peer, address);
+    }
+    return session->peer.is_request;
 }
 
 /* Returns 0, the milliseconds to the next token, or -1 if there is no
@@ -312,8 +339,9 @@ static int64_t take_token(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_rate *rate)
 {
     const int64_t now_ms = host->clock->now_ms;
+    struct address_value address;
     struct zkt_str value;
-    if (find_value(host, session, rate, &value)) {
+    if (find_value(host, session, rate, &address, &value)) {
         bool dropped;
         const int64_t wait = zkt__rates_take(host->rates, rate, value, now_ms,
                                              &dropped);

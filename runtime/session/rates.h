@@ -1,7 +1,8 @@
 /*
  * The rates of methods: token buckets. A bucket belongs to a connection, and
  * goes with it, or to a value of a field of the connections' data: then it is
- * in a table that all shards of the server share.
+ * in a table that all shards of the server share. So is that of requests of
+ * HTTP, each of which is a session: it belongs to their address.
  *
  * A bucket counts by integers, in parts of a token: a token has `period_ms`
  * parts, and a millisecond adds `tokens` of them. So it gives exactly the

@@ -60,6 +60,26 @@ static void test_addresses(void **state)
     assert_false(zkt__ip_parse((struct zkt_str){ NULL, 0 }, &ip));
 }
 
+static void test_networks_that_count(void **state)
+{
+    static const char *const table[][2] = {
+        { "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::" },
+        { "2001:db8:1:2::", "2001:db8:1:2::" },
+        { "2001:DB8:1:3::1", "2001:db8:1:3::" },
+        { "::ffff:192.0.2.1", "192.0.2.1" },
+        { "192.0.2.1", "192.0.2.1" },
+        { "::1", "::" },
+        { "fe80::1%eth0", "fe80::1%eth0" },
+        { "", "" },
+        { "a", "a" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        char network[ZKT_IP_TEXT];
+        assert_string_equal(zkt__ip_network(table[i][0], network), table[i][1]);
+    }
+}
+
 static void test_networks(void **state)
 {
     static const struct {
@@ -111,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_networks_that_count),
         cmocka_unit_test(test_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

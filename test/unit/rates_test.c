@@ -390,6 +390,51 @@ static void test_calls_over_their_rate(void **state)
     zkt_server_free(server);
 }
 
+/* Calls `mark` by HTTP on a connection of its own. Returns the status. */
+static int post(struct zkt_server *server, const char *address)
+{
+    static const char call[] =
+        "POST /actors/job/x/mark HTTP/1.1\r\nHost: x\r\n"
+        "Content-Type: application/json\r\nContent-Length: 12\r\n\r\n"
+        "{\"note\":\"n\"}";
+    struct wire w = { .e = zkt__server_accept(server, address) };
+    feed(&w, call, sizeof(call) - 1, sizeof(call), true);
+    for (int i = 0; i < 4; i++) {
+        turn(server);
+        drain(&w);
+    }
+    const int status = w.len > 9 ? atoi(w.text + 9) : 0;
+    close_wire(&w);
+    turn(server);
+    return status;
+}
+
+/* A request by HTTP is a session of its own: its address has the bucket, and
+ * not the connection. */
+static void test_calls_by_http(void **state)
+{
+    static const struct {
+        const char *address;
+        int status;
+    } table[] = {
+        { "192.0.2.1", 204 },   { "192.0.2.1", 204 },   { "192.0.2.1", 429 },
+        { "192.0.2.2", 204 },   { "192.0.2.1", 429 },   { "2041:db8::1", 204 },
+        { "2041:db8::2", 204 }, { "2041:db8::3", 429 }, { "192.0.2.2", 204 },
+        { "192.0.2.2", 429 },
+    };
+    const struct zkt_serve_options options = { .http_calls = true };
+    struct zkt_server *server = NULL;
+    (void)state;
+    assert_int_equal(zkt_server_new(rated_app(), &options, &server), ZKT_OK);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        assert_int_equal(post(server, table[i].address), table[i].status);
+    }
+    zkt_server_advance(server, 500);
+    assert_int_equal(post(server, "192.0.2.1"), 204);
+    assert_int_equal(post(server, "192.0.2.1"), 429);
+    zkt_server_free(server);
+}
+
 /* A refused call does not look at its input. */
 static void test_the_rate_is_first(void **state)
 {
@@ -450,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_threads_share_a_bucket),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_calls_over_their_rate),
+        cmocka_unit_test(test_calls_by_http),
         cmocka_unit_test(test_the_rate_is_first),
         cmocka_unit_test(test_no_memory_for_the_buckets),
     };
