@@ -104,6 +104,15 @@ static void drop_lingering(struct zkt_loop *loop)
     }
 }
 
+bool zkt__loop_drop_lingering(struct zkt_loop *loop)
+{
+    struct zkt_node *node = zkt__list_first(&loop->linger);
+    if (node != NULL) {
+        zkt__transport_drop(ZKT_CONTAINER(node, struct zkt_transport, node));
+    }
+    return node != NULL;
+}
+
 static void flush_dirty(struct zkt_loop *loop)
 {
     struct zkt_node *node;

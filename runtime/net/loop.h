@@ -112,6 +112,10 @@ void zkt__loop_handle_gone(struct zkt_loop *loop);
 /** Runs the tick, flushes dirty endpoints, and sets the timer. */
 void zkt__loop_end_turn(struct zkt_loop *loop);
 
+/** Drops the socket that has waited longest for its peer to close. Returns
+ * false if none waits. */
+bool zkt__loop_drop_lingering(struct zkt_loop *loop);
+
 /**
  * Leaves the core, which is about to be freed. The loop stops when the
  * lingering sockets are closed by their peers or have timed out.

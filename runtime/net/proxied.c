@@ -50,7 +50,7 @@ static void drop(struct proxied *p)
     struct zkt_shard_driver *d = p->driver;
     leave(p);
     zkt__socket_close(p->accepted.fd);
-    zkt__server_cancel_admission(d->server);
+    zkt__server_cancel_admission(d->server, p->accepted.listener);
     report_closed(&d->loop);
 }
 

@@ -156,7 +156,7 @@ bool zkt__shard_driver_take(struct zkt_shard_driver *d,
         return true;
     }
     zkt__socket_close(accepted->fd);
-    zkt__server_cancel_admission(d->server);
+    zkt__server_cancel_admission(d->server, accepted->listener);
     return report_dropped(d, accepted, error);
 }
 

@@ -34,13 +34,35 @@ static bool is_open(void *user)
     return zkt__server_is_open(s->driver.server);
 }
 
+/* Metrics do not wait for clients. */
+static bool is_open_for_metrics(void *user)
+{
+    (void)user;
+    return true;
+}
+
 /* Also counts sockets that are about to close: descriptors do not run out. */
-static bool has_room(const struct zkt_uv_server *s)
+static bool has_room(const struct zkt_uv_server *s, bool metrics)
 {
     const int64_t most = zkt__server_limits(s->driver.server)->connections;
     const uint64_t sockets = (uint64_t)s->driver.loop.sockets +
                              zkt__worker_threads_sockets(s->workers);
-    return most == 0 || sockets < (uint64_t)most + ZKT_REFUSED_MAX;
+    const uint64_t spare = ZKT_REFUSED_MAX + (metrics ? ZKT_METRICS_ROOM : 0);
+    return most == 0 || sockets < (uint64_t)most + spare;
+}
+
+/* Makes room by dropping the socket that has waited longest for its peer to
+ * close, of this thread: it was answered. */
+static bool make_room(struct zkt_uv_server *s, bool metrics)
+{
+    return has_room(s, metrics) || zkt__loop_drop_lingering(&s->driver.loop);
+}
+
+/* Connections for metrics, and those that a full server refuses, stay on this
+ * thread. */
+static bool stays_here(const struct zkt_uv_server *s, bool metrics)
+{
+    return metrics || zkt__server_is_full(s->driver.server);
 }
 
 /* Returns true if a connection may speak for others, where each has to. */
@@ -65,20 +87,21 @@ static bool may_speak(const struct zkt_uv_server *s,
 static void on_accept(void *user, const struct zkt_accepted *accepted)
 {
     struct zkt_uv_server *s = user;
+    const bool metrics = (accepted->listener & ZKT_LISTENER_METRICS) != 0;
     if (!may_speak(s, accepted)) {
         zkt__socket_close(accepted->fd);
         return;
     }
-    if (!has_room(s)) {
+    if (!make_room(s, metrics)) {
         zkt__server_limit_hits(s->driver.server)->connections++;
         zkt__socket_close(accepted->fd);
         return;
     }
-    if (!zkt__server_admit(s->driver.server)) {
+    if (!zkt__server_admit(s->driver.server, accepted->listener)) {
         zkt__socket_close(accepted->fd);
         return;
     }
-    if ((accepted->listener & ZKT_LISTENER_METRICS) != 0 ||
+    if (stays_here(s, metrics) ||
         !zkt__worker_threads_offer(s->workers, s->driver.loop.sockets,
                                    accepted)) {
         (void)zkt__shard_driver_take(&s->driver, accepted);
@@ -101,8 +124,7 @@ static void resume_accepting(struct zkt_uv_server *s, bool freed)
         struct zkt_listener *listener = &s->listeners[i];
         const bool waits = !freed &&
                            uv_is_active((const uv_handle_t *)&listener->retry);
-        if (listener->paused && !waits &&
-            zkt__server_is_open(s->driver.server)) {
+        if (listener->paused && !waits && listener->is_open(s)) {
             zkt__listener_resume(listener);
         }
     }
@@ -272,7 +294,9 @@ static int accept_from(struct zkt_uv_server *s, struct zkt_listening *listening)
         s->listeners[i] = (struct zkt_listener){
             .per_turn = share_of_turn(server, count),
             .turns_full = &zkt__server_limit_hits(server)->accepts_per_turn,
-            .is_open = is_open,
+            .is_open = (listening->all[i].traits & ZKT_LISTENER_METRICS) != 0
+                           ? is_open_for_metrics
+                           : is_open,
             .on_accept = on_accept,
             .on_error = on_accept_error,
             .on_closed = on_listener_closed,
@@ -292,10 +316,9 @@ static int accept_from(struct zkt_uv_server *s, struct zkt_listening *listening)
     return 0;
 }
 
-/* Leaves descriptors for other files of the process, among them static ones,
- * for the listeners, and for the loops of the worker threads. */
-static void limit_connections(struct zkt_server *server, uint32_t listeners,
-                              int64_t static_files)
+/* Leaves descriptors for other files of the process: @others, and those for the
+ * loops of the worker threads. */
+static void limit_connections(struct zkt_server *server, int64_t others)
 {
     enum {
         SPARE = 63,
@@ -306,12 +329,24 @@ static void limit_connections(struct zkt_server *server, uint32_t listeners,
         files.rlim_cur != RLIM_INFINITY && files.rlim_cur <= INT32_MAX) {
         const int64_t most = (int64_t)files.rlim_cur;
         const int64_t loops = (int64_t)zkt__server_shard_count(server) - 1;
-        const int64_t spare = SPARE + listeners + OF_A_LOOP * loops +
-                              static_files;
+        const int64_t spare = SPARE + OF_A_LOOP * loops + others;
         zkt__server_limit_connections(server, most > 2 * spare ? most - spare
                                               : most > 1       ? most / 2
                                                                : 1);
     }
+}
+
+/* The descriptors of listeners, of scrapes and of static files. */
+static int64_t count_others(const struct zkt_uv_server *s,
+                            const struct zkt_listening *listening)
+{
+    const struct zkt_server *server = s->driver.server;
+    int64_t others = listening->count;
+    others += zkt__server_options(server)->metrics_listen != NULL
+                  ? ZKT_METRICS_ROOM
+                  : 0;
+    others += s->files != NULL ? zkt__server_limits(server)->static_files : 0;
+    return others;
 }
 
 /* A worker thread has finished; called on that thread. */
@@ -353,9 +388,7 @@ static int start(struct zkt_uv_server *s)
         zkt__listening_close(&listening, 0);
         return error;
     }
-    limit_connections(
-        server, listening.count,
-        s->files != NULL ? zkt__server_limits(server)->static_files : 0);
+    limit_connections(server, count_others(s, &listening));
     error = zkt__worker_threads_open(server, wake, s, &s->workers);
     if (error != 0) {
         zkt__listening_close(&listening, 0);

@@ -44,11 +44,12 @@ struct accepted_socket {
 
 /* ---- on a worker's thread ---- */
 
-static void reject(struct worker *w, struct zkt_server *server, int fd)
+static void reject(struct worker *w, struct zkt_server *server,
+                   const struct zkt_accepted *accepted)
 {
-    zkt__socket_close(fd);
+    zkt__socket_close(accepted->fd);
     atomic_fetch_sub(&w->sockets, 1);
-    zkt__server_cancel_admission(server);
+    zkt__server_cancel_admission(server, accepted->listener);
 }
 
 static void take_accepted(struct zkt_work *work, void *owner)
@@ -58,7 +59,7 @@ static void take_accepted(struct zkt_work *work, void *owner)
     struct worker *w = owner;
     struct zkt_server *server = w->driver.server;
     if (atomic_load(&w->stop_requested) || zkt__server_is_stopping(server)) {
-        reject(w, server, socket->accepted.fd);
+        reject(w, server, &socket->accepted);
     } else if (!zkt__shard_driver_take(&w->driver, &socket->accepted)) {
         atomic_fetch_sub(&w->sockets, 1);
     }
@@ -265,7 +266,7 @@ bool zkt__worker_threads_offer(struct zkt_worker_threads *workers, uint32_t own,
     struct accepted_socket *socket = zkt__alloc(workers->allocator,
                                                 sizeof(*socket));
     if (socket == NULL) {
-        reject(w, workers->server, accepted->fd);
+        reject(w, workers->server, accepted);
         zkt__socket_format_peer((const struct sockaddr *)&accepted->peer, text);
         zkt__server_log_address(workers->server, ZKT_LOG_WARNING, text,
                                 "a connection from %s was dropped: %s", text,

@@ -26,6 +26,17 @@ static void evict_handshake(struct zkt_server *server)
     }
 }
 
+/* The same for a surplus one. */
+static void evict_surplus(struct zkt_server *server)
+{
+    struct zkt_shards *shards = server->shards;
+    uint32_t shard;
+    if (zkt__admission_evict_surplus(&shards->admission, &shard)) {
+        server->host.stats.limit_hits.connections++;
+        zkt__work_wake(shards->all[shard]->host.work);
+    }
+}
+
 void zkt__server_pause_accepting(struct zkt_server *server)
 {
     enum {
@@ -35,13 +46,23 @@ void zkt__server_pause_accepting(struct zkt_server *server)
                          server->core.now_ms + PAUSE_MS);
 }
 
-bool zkt__server_admit(struct zkt_server *server)
+static bool admit_metrics(struct zkt_server *server)
+{
+    const bool fits = zkt__admission_add_metrics(&server->shards->admission);
+    server->host.stats.limit_hits.connections += !fits;
+    return fits;
+}
+
+bool zkt__server_admit(struct zkt_server *server, unsigned listener)
 {
     struct zkt_admission *admission = &server->shards->admission;
     const int64_t most = server->limits.connections;
     bool full;
     if (server->life != ZKT_LIFE_SERVING) {
         return false;
+    }
+    if ((listener & ZKT_LISTENER_METRICS) != 0) {
+        return admit_metrics(server);
     }
     const int64_t count = zkt__admission_add(
         admission, &server->limits, server->core.now_ms,
@@ -61,7 +82,7 @@ bool zkt__server_admit(struct zkt_server *server)
     return true;
 }
 
-static bool are_too_many(struct zkt_server *server)
+bool zkt__server_is_full(const struct zkt_server *server)
 {
     const int64_t most = server->limits.connections;
     return most > 0 && zkt__admission_count(&server->shards->admission) > most;
@@ -78,21 +99,22 @@ static void limit_address(struct zkt_server *server, struct zkt_connection *c,
     }
 }
 
-/* Counts a connection for its address, and refuses it if there are too many.
- * Returns false if there is no memory. */
+/* Counts a connection for its address, and refuses it if that has too many. One
+ * that is surplus is refused by its request. Returns false if there is no
+ * memory. */
 static bool count_address(struct zkt_server *server, struct zkt_connection *c,
                           const char *address)
 {
     struct zkt_admission *admission = &server->shards->admission;
+    c->surplus = c->handshake.surplus = zkt__server_is_full(server);
     const int64_t count = zkt__admission_count_address(
         admission, address, &c->handshake, server->self);
     if (count == 0) {
         return false;
     }
     c->session.peer.address = c->handshake.address;
-    if (are_too_many(server)) {
-        server->host.stats.limit_hits.connections++;
-        zkt__connection_refuse(c, 503);
+    if (c->surplus) {
+        evict_surplus(server);
     } else {
         limit_address(server, c, count);
     }
@@ -115,8 +137,12 @@ bool zkt__connection_count_client(struct zkt_connection *c)
     return !c->endpoint.closing;
 }
 
-void zkt__server_cancel_admission(struct zkt_server *server)
+void zkt__server_cancel_admission(struct zkt_server *server, unsigned listener)
 {
+    if ((listener & ZKT_LISTENER_METRICS) != 0) {
+        zkt__admission_remove_metrics(&server->shards->admission);
+        return;
+    }
     zkt__admission_end_handshake(&server->shards->admission, NULL);
     zkt__admission_remove(&server->shards->admission, NULL, false);
     zkt__shards_reopen(server);
@@ -146,13 +172,14 @@ struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
                            zkt__server_trusts(server, address, listener);
     struct zkt_connection *c = zkt__connection_new(server, address, has_proxy);
     if (c == NULL) {
-        zkt__server_cancel_admission(server);
+        zkt__server_cancel_admission(server, listener);
         return NULL;
     }
     c->listener = (uint8_t)listener;
     /* The limits of an address are for the clients of a proxy, once it has told
      * theirs. */
-    if (!count_address(server, c, has_proxy ? "" : address)) {
+    if (zkt__connection_is_counted(c) &&
+        !count_address(server, c, has_proxy ? "" : address)) {
         c->endpoint.ops->detach(&c->endpoint);
         return NULL;
     }
@@ -162,7 +189,7 @@ struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
 struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
                                         const char *address)
 {
-    return zkt__server_admit(server)
+    return zkt__server_admit(server, 0)
                ? zkt__server_add_connection(server, address, 0)
                : NULL;
 }

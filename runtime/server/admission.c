@@ -29,6 +29,7 @@ bool zkt__admission_init(struct zkt_admission *admission,
     const int64_t share = (limits->instances + SHARE - 1) / SHARE;
     zkt__slots_init(&admission->slots, allocator);
     zkt__ranking_init(&admission->busy);
+    zkt__list_init(&admission->surplus);
     for (uint32_t shard = 0; shard < ZKT_THREADS_MAX; shard++) {
         zkt__list_init(&admission->evicted[shard]);
     }
@@ -152,15 +153,32 @@ int64_t zkt__admission_add(struct zkt_admission *admission,
     return count;
 }
 
+bool zkt__admission_add_metrics(struct zkt_admission *admission)
+{
+    lock(admission);
+    const bool fits = admission->metrics < ZKT_METRICS_ROOM;
+    admission->metrics += fits;
+    unlock(admission);
+    return fits;
+}
+
+void zkt__admission_remove_metrics(struct zkt_admission *admission)
+{
+    lock(admission);
+    admission->metrics--;
+    unlock(admission);
+}
+
 /* ---- handshakes ---- */
 
 /* Removes a handshake from its address and from the count. */
 static void uncount(struct zkt_admission *admission,
                     struct zkt_handshake *handshake)
 {
-    admission->half_open--;
+    admission->half_open -= !handshake->surplus;
+    admission->surplus_count -= handshake->surplus;
     zkt__node_unlink(&handshake->node);
-    if (handshake->address != NULL) {
+    if (handshake->address != NULL && !handshake->surplus) {
         zkt__ranking_lower(&admission->busy, &handshake->address->busy);
     }
 }
@@ -218,6 +236,24 @@ bool zkt__admission_evict(struct zkt_admission *admission,
     if (oldest != NULL) {
         *shard = oldest->shard;
         evict(admission, oldest);
+    }
+    unlock(admission);
+    return oldest != NULL;
+}
+
+bool zkt__admission_evict_surplus(struct zkt_admission *admission,
+                                  uint32_t *shard)
+{
+    struct zkt_node *oldest = NULL;
+    lock(admission);
+    if (admission->surplus_count > ZKT_SURPLUS_MAX) {
+        oldest = zkt__list_first(&admission->surplus);
+    }
+    if (oldest != NULL) {
+        struct zkt_handshake *handshake = ZKT_CONTAINER(
+            oldest, struct zkt_handshake, node);
+        *shard = handshake->shard;
+        evict(admission, handshake);
     }
     unlock(admission);
     return oldest != NULL;
@@ -299,11 +335,18 @@ static int64_t add_handshake(struct zkt_admission *admission,
                              struct zkt_handshake *handshake)
 {
     if (address == NULL) {
+        handshake->surplus = false; /* it is counted in half_open */
         return 0;
     }
     handshake->address = address;
-    zkt__list_append(&address->handshakes, &handshake->node);
-    zkt__ranking_raise(&admission->busy, &address->busy);
+    if (handshake->surplus) {
+        admission->half_open--;
+        admission->surplus_count++;
+        zkt__list_append(&admission->surplus, &handshake->node);
+    } else {
+        zkt__list_append(&address->handshakes, &handshake->node);
+        zkt__ranking_raise(&admission->busy, &address->busy);
+    }
     address->refs++;
     address->connections++;
     return address->len > 0 ? address->connections : 1;

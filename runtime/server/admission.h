@@ -6,6 +6,12 @@
  * begun, the oldest handshake of the address with most of them is evicted for
  * the next. All other refusals are answered.
  *
+ * A connection over the limit of all is surplus: it is read as far as the head
+ * of its request, since those that watch a server have to reach one that is
+ * full. There are few places for that; when they are taken, the oldest surplus
+ * handshake is evicted. The connections of the listener of metrics have places
+ * of their own, and count for nothing else.
+ *
  * An address has a record while it has connections or instances that it has
  * made: the instances are charged to it, so that a single address cannot use up
  * all of them. Connections without an address, those of Unix sockets and of the
@@ -23,6 +29,7 @@
 #include "base/list.h"
 #include "base/ranking.h"
 #include "base/slots.h"
+#include "server/server.h"
 #include "zocket/limits.h"
 #include "zocket/server.h"
 
@@ -34,7 +41,11 @@ struct zkt_handshake {
     struct zkt_address *address; /* or NULL; constant */
     uint32_t shard;
     bool evicted; /* to be dropped; no longer counted */
+    bool surplus; /* counted among those, and not in half_open; constant */
 };
+
+/* Surplus handshakes; when there is another, the oldest of them goes. */
+#define ZKT_SURPLUS_MAX 16
 
 struct zkt_admission {
     atomic_bool closed;        /* accepting waits */
@@ -46,13 +57,16 @@ struct zkt_admission {
      * it. */
     _Atomic(int64_t) connections;
     int64_t requests;        /* sessions of requests of HTTP */
+    int64_t metrics;         /* connections of the listener of metrics */
     int64_t half_open;       /* connections in their handshake */
     int64_t second_ends;     /* end of the current second */
     int64_t in_second;       /* connections accepted in it */
     int64_t paused_until;    /* the process was out of descriptors or memory */
     struct zkt_ranking busy; /* addresses, by their handshakes under way */
     struct zkt_list evicted[ZKT_THREADS_MAX]; /* by the shard that drops them */
-    struct zkt_slots slots;                   /* addresses */
+    struct zkt_list surplus; /* such handshakes, oldest first */
+    uint32_t surplus_count;
+    struct zkt_slots slots; /* addresses */
     struct zkt_index index;
     struct zkt_hash_key key;
 };
@@ -100,6 +114,11 @@ void zkt__admission_remove(struct zkt_admission *admission,
 void zkt__admission_release(struct zkt_admission *admission,
                             struct zkt_address *address);
 
+/** Counts a connection of the listener of metrics. Returns false if there are
+ * too many. */
+bool zkt__admission_add_metrics(struct zkt_admission *admission);
+void zkt__admission_remove_metrics(struct zkt_admission *admission);
+
 /* ---- handshakes ---- */
 
 /** Ends a handshake, whether it succeeded or failed. Takes NULL for a
@@ -112,6 +131,10 @@ void zkt__admission_end_handshake(struct zkt_admission *admission,
  */
 bool zkt__admission_evict(struct zkt_admission *admission,
                           const struct zkt_limits *limits, uint32_t *shard);
+/** Evicts the oldest surplus handshake if there are too many. Returns as
+ * zkt__admission_evict. */
+bool zkt__admission_evict_surplus(struct zkt_admission *admission,
+                                  uint32_t *shard);
 /** Returns true if a handshake of @shard was evicted. */
 static inline bool zkt__admission_has_evicted(
     const struct zkt_admission *admission, uint32_t shard)
@@ -127,9 +150,10 @@ struct zkt_handshake *zkt__admission_take_evicted(
 
 /**
  * Counts a connection of the numeric @address, or of its network if it is IPv6.
- * @handshake, on @shard, may be evicted until it ends; its address is counted
- * until the connection is removed. Returns the count of the address, or 0 if
- * there is no memory. "" is no address: 1 is returned for each of these.
+ * @handshake, on @shard, may be evicted until it ends, and may be surplus; its
+ * address is counted until the connection is removed. Returns the count of the
+ * address, or 0 if there is no memory. "" is no address: 1 is returned for each
+ * of these.
  */
 int64_t zkt__admission_count_address(struct zkt_admission *admission,
                                      const char *address,

@@ -46,16 +46,17 @@ void zkt__answer_spend(struct zkt_connection *c, size_t work)
 
 /* Completes a response by the members that depend on the request; @date has
  * room for a date. */
-static void complete(const struct zkt_server *server,
+static void complete(struct zkt_connection *c,
                      const struct zkt_http_request *request,
                      struct zkt_http_response *response, char *date)
 {
+    const struct zkt_server *server = server_of(c);
     zkt__http_date(server->core.wall_ms, date);
     response->to = request->reader;
     response->date = date;
     response->omits_body = request->method == ZKT_HTTP_HEAD;
     response->closes = response->closes || !request->keeps_alive ||
-                       zkt__server_is_stopping(server);
+                       c->surplus || zkt__server_is_stopping(server);
 }
 
 void zkt__answer(struct zkt_connection *c,
@@ -63,7 +64,7 @@ void zkt__answer(struct zkt_connection *c,
                  struct zkt_http_response response)
 {
     char date[ZKT_HTTP_DATE_SIZE];
-    complete(server_of(c), request, &response, date);
+    complete(c, request, &response, date);
     zkt__ws_reply(&c->ws, &response);
 }
 
@@ -211,7 +212,7 @@ void zkt__answer_stream(struct zkt_connection *c,
         .body = { source, framing, length },
         .allocator = server->allocator,
     };
-    complete(server, request, &response, date);
+    complete(c, request, &response, date);
     stream->closes = response.closes;
     source->wake = wake;
     source->user = stream;

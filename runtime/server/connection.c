@@ -42,7 +42,7 @@ static void advance_stage(struct zkt_connection *c, enum zkt_stage stage)
         return;
     }
     c->stage = stage;
-    if (before == ZKT_STAGE_HANDSHAKE && !c->endpoint.inner) {
+    if (before == ZKT_STAGE_HANDSHAKE && zkt__connection_is_counted(c)) {
         zkt__admission_end_handshake(&server_of(c)->shards->admission,
                                      &c->handshake);
         zkt__shards_reopen(server_of(c));
@@ -302,6 +302,11 @@ static int on_head(void *user, const struct zkt_http_request *request)
     if (c->endpoint.inner) {
         return 0; /* the request that it is for was let in */
     }
+    if (c->surplus && !zkt__routes_watch(c, request)) {
+        server_of(c)->host.stats.limit_hits.connections++;
+        zkt__connection_refuse(c, 503);
+        return -1;
+    }
     if ((c->listener & ZKT_LISTENER_REDIRECT) != 0) {
         zkt__redirect_answer(server_of(c), &c->ws, request->host,
                              request->target);
@@ -311,7 +316,7 @@ static int on_head(void *user, const struct zkt_http_request *request)
         return -1;
     }
     if ((c->listener & ZKT_LISTENER_METRICS) != 0) {
-        return zkt__metrics_judge_own(request);
+        return zkt__metrics_judge_own(c, request);
     }
     return request->asks_websocket || zkt__origin_is_preflight(request)
                ? 0
@@ -734,6 +739,8 @@ static void uncount(struct zkt_server *server, struct zkt_connection *c,
     if (c->endpoint.inner) {
         zkt__admission_remove_request(admission, address,
                                       c->session.peer.has_proxy, stays);
+    } else if (!zkt__connection_is_counted(c)) {
+        zkt__admission_remove_metrics(admission);
     } else {
         zkt__admission_remove(admission, address, stays);
     }

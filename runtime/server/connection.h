@@ -10,6 +10,7 @@
 #include "server/admission.h"
 #include "server/deadline_types.h"
 #include "server/exchange.h"
+#include "server/server.h"
 #include "session/session.h"
 #include "websocket/websocket.h"
 
@@ -63,6 +64,7 @@ struct zkt_connection {
     bool input_ended;   /* the peer has ended its stream */
     bool oversized : 1; /* has far too much output; counted by the server */
     bool overdue : 1;   /* it had so at the end of a turn */
+    bool surplus : 1;   /* over the limit of connections: for probes alone */
 };
 
 /** The callbacks of WebSockets that their connections implement. */
@@ -75,6 +77,12 @@ static inline struct zkt_exchange *zkt__connection_exchange(
     const struct zkt_connection *c)
 {
     return c->stage == ZKT_STAGE_HTTP ? c->session.exchange : NULL;
+}
+
+/** Returns true if admission counts @c, its handshake and its address. */
+static inline bool zkt__connection_is_counted(const struct zkt_connection *c)
+{
+    return !c->endpoint.inner && (c->listener & ZKT_LISTENER_METRICS) == 0;
 }
 
 /** @has_proxy: the peer is a trusted proxy, and tells the address of its

@@ -69,12 +69,15 @@ static bool reads(const struct zkt_http_request *request)
     return request->method == ZKT_HTTP_GET || request->method == ZKT_HTTP_HEAD;
 }
 
-int zkt__metrics_judge_own(const struct zkt_http_request *request)
+int zkt__metrics_judge_own(const struct zkt_connection *c,
+                           const struct zkt_http_request *request)
 {
-    return !zkt_str_eq(request->path, path) ? 404
-           : request->asks_websocket        ? 426
-           : reads(request)                 ? 0
-                                            : 405;
+    const bool known = zkt_str_eq(request->path, path) ||
+                       zkt__routes_serve_probe(c, request->path);
+    return !known                    ? 404
+           : request->asks_websocket ? 426
+           : reads(request)          ? 0
+                                     : 405;
 }
 
 static int judge(const struct zkt_route *route, struct zkt_connection *c,
@@ -118,10 +121,16 @@ static struct zkt_str find_token(const struct zkt_http_request *request)
 static bool may_read(struct zkt_connection *c,
                      const struct zkt_http_request *request)
 {
+    const char *token = server_of(c)->options.metrics_token;
     const struct zkt_str given = find_token(request);
-    return is_own(c) ||
-           (given.data != NULL &&
-            is_equal(given, zkt_cstr(server_of(c)->options.metrics_token)));
+    return is_own(c) || (given.data != NULL && token != NULL &&
+                         is_equal(given, zkt_cstr(token)));
+}
+
+bool zkt__metrics_is_scrape(struct zkt_connection *c,
+                            const struct zkt_http_request *request)
+{
+    return zkt_str_eq(request->path, path) && may_read(c, request);
 }
 
 /* ---- the body ---- */

@@ -1,6 +1,7 @@
 /*
- * GET /metrics: on the listener of metrics, which serves nothing else, and on
- * the others to those who have the token, if the options have one.
+ * GET /metrics: on the listener of metrics, which serves nothing else but
+ * health, and on the others to those who have the token, if the options have
+ * one.
  */
 #ifndef ZKT_SERVER_METRICS_ROUTE_H
 #define ZKT_SERVER_METRICS_ROUTE_H
@@ -26,7 +27,12 @@ bool zkt__metrics_are_wanted(const struct zkt_serve_options *options);
 void zkt__metrics_route_init(struct zkt_server *first);
 
 /** Judges the head of a request on the listener of metrics, for a WebSocket or
- * not: 0 if it is for the metrics, or the status that refuses it. */
-int zkt__metrics_judge_own(const struct zkt_http_request *request);
+ * not: 0 if it is for the metrics or for a probe, or the status that refuses
+ * it. */
+int zkt__metrics_judge_own(const struct zkt_connection *c,
+                           const struct zkt_http_request *request);
+/** Returns true if @request is for the metrics, and may read them. */
+bool zkt__metrics_is_scrape(struct zkt_connection *c,
+                            const struct zkt_http_request *request);
 
 #endif

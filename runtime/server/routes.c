@@ -7,6 +7,7 @@
 #include "server/answer.h"
 #include "server/connection.h"
 #include "server/core.h"
+#include "server/metrics_route.h"
 #include "server/page_client.h"
 
 static struct zkt_server *server_of(struct zkt_connection *c)
@@ -173,6 +174,23 @@ static const struct zkt_route *find_route(
         route = route_after(server, route);
     }
     return NULL;
+}
+
+bool zkt__routes_serve_probe(const struct zkt_connection *c,
+                             struct zkt_str path)
+{
+    const struct zkt_server *server =
+        (const struct zkt_server *)(const void *)c->endpoint.core;
+    return (zkt_str_eq(path, health_path) && !server->options.no_healthz) ||
+           (zkt_str_eq(path, readiness_path) && !server->options.no_readyz);
+}
+
+bool zkt__routes_watch(struct zkt_connection *c,
+                       const struct zkt_http_request *request)
+{
+    return !request->asks_websocket && reads(request) &&
+           (zkt__routes_serve_probe(c, request->path) ||
+            zkt__metrics_is_scrape(c, request));
 }
 
 bool zkt__routes_is_probe(struct zkt_str path)

@@ -47,6 +47,14 @@ void zkt__routes_remove(struct zkt_server *server, struct zkt_route *route);
 /** Returns true for the routes of probes: a load balancer names an address as
  * their host, or nothing. */
 bool zkt__routes_is_probe(struct zkt_str path);
+/** Returns true if @path is that of a probe which the options have not left
+ * out. */
+bool zkt__routes_serve_probe(const struct zkt_connection *c,
+                             struct zkt_str path);
+/** Returns true for a request that watches the server: a probe, or a scrape of
+ * metrics by who may read them. A server without room answers it as well. */
+bool zkt__routes_watch(struct zkt_connection *c,
+                       const struct zkt_http_request *request);
 /** Judges the head of a request. Returns 0 if a route takes it, or the status
  * that refuses it. */
 int zkt__routes_check(struct zkt_connection *c,

@@ -67,9 +67,15 @@ bool zkt__server_is_open(struct zkt_server *server);
  * memory. */
 void zkt__server_pause_accepting(struct zkt_server *server);
 
-/* Connections over the limit that get an HTTP answer; sockets beyond that are
- * dropped. */
+/* Connections over the limit that may get an HTTP answer; sockets beyond that
+ * are dropped. */
 #define ZKT_REFUSED_MAX 32
+
+/* Sockets of the listener of metrics, beside the limit. */
+#define ZKT_METRICS_ROOM 16
+
+/** Returns true if there are more connections than the limit allows. */
+bool zkt__server_is_full(const struct zkt_server *server);
 
 /** Limits the connections to @most, unless the options have a limit. */
 void zkt__server_limit_connections(struct zkt_server *server, int64_t most);
@@ -86,7 +92,7 @@ enum zkt_listener_trait {
     ZKT_LISTENER_TLS = 1 << 2,      /* with TLS */
     ZKT_LISTENER_REDIRECT = 1 << 3, /* sends requests on to https:// */
     ZKT_LISTENER_PROXY = 1 << 4,    /* by a proxy, with the PROXY protocol */
-    ZKT_LISTENER_METRICS = 1 << 5   /* serves metrics, and nothing else */
+    ZKT_LISTENER_METRICS = 1 << 5   /* serves metrics and health alone */
 };
 
 /* The place that listeners with ZKT_LISTENER_REDIRECT send requests to. */
@@ -121,9 +127,9 @@ bool zkt__server_trusts(const struct zkt_server *server, const char *address,
  * the socket to another. zkt__server_admit returns false if a limit is reached.
  * After true, a call of zkt__server_add_connection or of
  * zkt__server_cancel_admission has to follow, on any shard of the server.
- * @listener is a set of enum zkt_listener_trait.
+ * @listener is a set of enum zkt_listener_trait, the same in these calls.
  */
-bool zkt__server_admit(struct zkt_server *server);
+bool zkt__server_admit(struct zkt_server *server, unsigned listener);
 struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
                                                 const char *address,
                                                 unsigned listener);
@@ -133,7 +139,7 @@ struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
  */
 void zkt__server_await_close(struct zkt_endpoint *endpoint);
 /** For a socket that is lost between the two halves. */
-void zkt__server_cancel_admission(struct zkt_server *server);
+void zkt__server_cancel_admission(struct zkt_server *server, unsigned listener);
 
 /** The number of shards of a server, and a shard. The program has shard 0. */
 uint32_t zkt__server_shard_count(const struct zkt_server *server);

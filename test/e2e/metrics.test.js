@@ -12,8 +12,8 @@ import { Peer, startServer } from "./peer.js";
 const threads = Number(process.env.ZOCKET_THREADS);
 const TOKEN = "a-token-of-some-length";
 
-async function start(t) {
-  const args = ["--metrics-port", "0", "--metrics-token", TOKEN];
+async function start(t, ...more) {
+  const args = ["--metrics-port", "0", "--metrics-token", TOKEN, ...more];
   const server = await startServer(t, process.env.COUNTER_SERVER, args);
   const [, url] = await server.logged(/^metrics on (http:\/\/\S+)$/m);
   return { ...server, metrics: `${url}/metrics` };
@@ -106,16 +106,40 @@ test("a token for the port of clients", async (t) => {
   await server.stop();
 });
 
-test("the port of metrics serves nothing else", async (t) => {
+test("the port of metrics serves nothing else but health", async (t) => {
   const server = await start(t);
-  for (const path of ["/", "/healthz", "/readyz", "/metrics/", "/_zocket/client.js"]) {
+  for (const path of ["/", "/metrics/", "/_zocket/client.js", "/healthz", "/readyz"]) {
     const response = await fetch(new URL(path, server.metrics));
-    assert.equal(response.status, 404, path);
+    assert.equal(response.status, /z$/.test(path) ? 200 : 404, path);
     await response.text();
   }
   const socket = new WebSocket(server.metrics.replace(/^http/, "ws"));
   const [error] = await once(socket, "error");
   assert.match(error.message, /426/);
+  await server.stop();
+});
+
+test("a full server is watched", async (t) => {
+  const server = await start(t, "--connections", "2");
+  const peers = [await Peer.open(server.url), await Peer.open(server.url)];
+  const base = server.url.replace(/^ws/, "http");
+  const authorization = `Bearer ${TOKEN}`;
+  for (const [url, status, headers] of [
+    [`${base}/healthz`, 200],
+    [`${base}/readyz`, 200],
+    [`${base}/metrics`, 200, { authorization }],
+    [`${base}/metrics`, 503],
+    [`${base}/`, 503],
+    [server.metrics, 200],
+  ]) {
+    const response = await fetch(url, { headers });
+    assert.equal(response.status, status, url);
+    await response.text();
+  }
+  const { series } = await scrape(server.metrics);
+  assert.equal(series.get("zocket_connections"), 2);
+  assert.equal(series.get('zocket_limit_hits_total{reason="connections"}'), 2);
+  for (const peer of peers) await peer.close();
   await server.stop();
 });
 

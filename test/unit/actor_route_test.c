@@ -188,7 +188,7 @@ static void test_a_request_is_no_connection(void **state)
     assert_int_equal(stats_of(server).limit_hits.connections, 0);
     assert_int_equal(stats_of(server).limit_hits.per_address, 0);
     struct wire more = connect_wire(server);
-    drain(&more);
+    (void)exchange(&more, GET("/actors/job/x", ""));
     check(&more, 503, "");
     close_wire(&more);
     close_wire(&w[0]);

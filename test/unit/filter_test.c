@@ -42,7 +42,7 @@ static const char *send_request(struct zkt_server *server, struct wire *w,
                                 unsigned listener, const char *text)
 {
     logged[0] = '\0';
-    assert_true(zkt__server_admit(server));
+    assert_true(zkt__server_admit(server, listener));
     *w = (struct wire){ .e = zkt__server_add_connection(server, "192.0.2.7",
                                                         listener) };
     assert_non_null(w->e);

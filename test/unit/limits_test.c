@@ -459,15 +459,15 @@ static void test_half_open_on_the_way(void **state)
 {
     struct zkt_server *server = serve((struct zkt_limits){ .half_open = 2 });
     (void)state;
-    assert_true(zkt__server_admit(server));
-    assert_true(zkt__server_admit(server));
+    assert_true(zkt__server_admit(server, 0));
+    assert_true(zkt__server_admit(server, 0));
     assert_false(zkt_server_accepting(server));
     assert_null(zkt_server_accept(server, "c", NULL));
     assert_int_equal(reached(server).half_open, 1); /* once, not per attempt */
-    zkt__server_cancel_admission(server);
+    zkt__server_cancel_admission(server, 0);
     assert_true(zkt_server_accepting(server));
     struct wire a = { .e = zkt__server_add_connection(server, "a", 0) };
-    zkt__server_cancel_admission(server);
+    zkt__server_cancel_admission(server, 0);
     close_wire(&a);
     finish(server);
 }
@@ -505,17 +505,20 @@ static void test_accepts_per_second(void **state)
     finish(server);
 }
 
-static void assert_refused(struct wire *w)
+/* Expects a refusal, at once or when the request is there. */
+static void assert_refused(struct wire *w, bool at_once)
 {
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
                                  "Connection: close\r\n"
                                  "Content-Length: 0\r\n\r\n";
     assert_non_null(w->e);
     drain(w);
+    assert_int_equal(w->len, at_once ? sizeof(answer) - 1 : 0);
+    assert_int_equal(zkt_endpoint_fate(w->e),
+                     at_once ? ZKT_FATE_CLOSE : ZKT_FATE_OPEN);
+    send_bytes(w, request, sizeof(request) - 1);
     assert_string_equal(w->text, answer);
     assert_int_equal(zkt_endpoint_fate(w->e), ZKT_FATE_CLOSE);
-    send_bytes(w, request, sizeof(request) - 1); /* its request is ignored */
-    assert_string_equal(w->text, answer);
 }
 
 static void test_connections(void **state)
@@ -527,7 +530,7 @@ static void test_connections(void **state)
     assert_int_equal(reached(server).connections, 0);
     for (size_t i = 0; i < ZKT_REFUSED_MAX; i++) {
         more[i] = begin_handshake(server, "c");
-        assert_refused(&more[i]);
+        assert_refused(&more[i], false);
     }
     /* refused without a reply */
     assert_null(zkt_server_accept(server, "c", NULL));
@@ -546,12 +549,99 @@ static void test_connections(void **state)
     finish(server);
 }
 
+#define PLAIN(line) line " HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+/* Sends a request on a new connection. Returns the status of the answer, which
+ * ends the connection, or 0 if there is none. */
+static int knock_with(struct zkt_server *server, const char *text)
+{
+    struct wire w = begin_handshake(server, "probe");
+    send_bytes(&w, text, strlen(text));
+    const int status = w.len > 9 ? atoi(w.text + 9) : 0;
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    close_wire(&w);
+    turn(server);
+    return status;
+}
+
+/* A full server answers those that watch it, and nobody else. */
+static void test_probes_of_a_full_server(void **state)
+{
+    static const struct {
+        const char *request;
+        int status;
+    } table[] = {
+        { PLAIN("GET /healthz"), 200 },
+        { PLAIN("GET /readyz"), 200 },
+        { PLAIN("HEAD /healthz"), 200 },
+        { PLAIN("GET /healthz?a=b"), 200 },
+        { PLAIN("POST /healthz"), 503 },
+        { PLAIN("GET /healthz/"), 503 },
+        { PLAIN("GET /"), 503 },
+        { PLAIN("GET /metrics"), 503 },
+        { "GET /healthz HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+          "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+          503 },
+        { "nonsense\r\n\r\n", 400 },
+    };
+    struct zkt_server *server = serve((struct zkt_limits){ .connections = 1 });
+    struct wire a = open_slow(server);
+    uint64_t refused = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        assert_int_equal(knock_with(server, table[i].request), table[i].status);
+        refused += table[i].status == 503;
+        assert_int_equal(reached(server).connections, refused);
+    }
+    assert_string_equal(ask(&a, MARK("1", "x", "y")), DONE("1"));
+    close_wire(&a);
+    finish(server);
+}
+
+/* Peers that say nothing take no place from a probe for long: the oldest of
+ * them goes. They are in no handshake that half_open counts. */
+static void test_surplus_connections_that_wait(void **state)
+{
+    enum {
+        PLACES = 16,
+        MORE = 4
+    };
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .connections = 1, .half_open = 1 });
+    struct wire a = open_slow(server), waiting[PLACES + MORE];
+    (void)state;
+    for (int i = 0; i < PLACES + MORE; i++) {
+        waiting[i] = begin_handshake(server, "c");
+        turn(server);
+        for (int k = 0; k <= i; k++) {
+            assert_int_equal(zkt_endpoint_fate(waiting[k].e),
+                             k <= i - PLACES ? ZKT_FATE_DROP : ZKT_FATE_OPEN);
+        }
+        assert_true(zkt_server_accepting(server));
+    }
+    assert_int_equal(reached(server).connections, MORE);
+    assert_int_equal(reached(server).half_open, 0);
+    assert_int_equal(knock_with(server, PLAIN("GET /healthz")), 200);
+    assert_int_equal(zkt_endpoint_fate(waiting[MORE].e), ZKT_FATE_DROP);
+    for (int i = 0; i < PLACES + MORE; i++) {
+        close_wire(&waiting[i]);
+    }
+    close_wire(&a);
+    turn(server);
+    a = open_slow(server);
+    assert_string_equal(ask(&a, MARK("1", "x", "y")), DONE("1"));
+    close_wire(&a);
+    finish(server);
+}
+
 /* A refused connection that does not end is dropped. */
 static void test_a_refused_connection_that_lingers(void **state)
 {
     struct zkt_server *server = serve((struct zkt_limits){ .connections = 1 });
     struct wire a = open_slow(server), b = begin_handshake(server, "b");
     (void)state;
+    assert_refused(&b, false);
     zkt_server_advance(server, 2000);
     assert_int_equal(zkt_endpoint_fate(b.e), ZKT_FATE_DROP);
     close_wire(&a);
@@ -569,7 +659,7 @@ static void test_per_address(void **state)
     (void)state;
     enter(&a);
     enter(&b);
-    assert_refused(&c);
+    assert_refused(&c, true);
     enter(&d);
     assert_string_equal(ask(&d, MARK("1", "x", "y")), DONE("1"));
     assert_int_equal(reached(server).per_address, 1);
@@ -1685,6 +1775,8 @@ int main(void)
         cmocka_unit_test(test_half_open_on_the_way),
         cmocka_unit_test(test_accepts_per_second),
         cmocka_unit_test(test_connections),
+        cmocka_unit_test(test_probes_of_a_full_server),
+        cmocka_unit_test(test_surplus_connections_that_wait),
         cmocka_unit_test(test_a_refused_connection_that_lingers),
         cmocka_unit_test(test_per_address),
         cmocka_unit_test(test_networks),

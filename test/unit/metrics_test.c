@@ -602,7 +602,7 @@ static void test_no_memory(void **state)
 
 static struct wire connect_to(struct zkt_server *server, unsigned listener)
 {
-    assert_true(zkt__server_admit(server));
+    assert_true(zkt__server_admit(server, listener));
     struct wire w = { .e = zkt__server_add_connection(server, "127.0.0.1",
                                                       listener) };
     assert_non_null(w.e);
@@ -649,7 +649,6 @@ static void test_the_listener_of_metrics(void **state)
     check_get(server, OWN, "POST /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
               405);
     check_get(server, OWN, GET("/") "\r\n", 404);
-    check_get(server, OWN, GET("/healthz") "\r\n", 404);
     check_get(server, OWN, GET("/") UPGRADE, 404);
     check_get(server, OWN, GET("/metrics") UPGRADE, 426);
     /* A page cannot read it, by its own name or by one of loopback. */
@@ -660,6 +659,61 @@ static void test_the_listener_of_metrics(void **state)
     /* On the others there is none. */
     check_get(server, 0, "GET /metrics HTTP/1.1\r\nHost: example.org\r\n\r\n",
               426);
+    zkt_server_free(server);
+}
+
+/* Health is served there as well, if it is served at all. */
+static void test_health_beside_metrics(void **state)
+{
+    struct zkt_serve_options options = { .metrics_listen = "127.0.0.1:0" };
+    (void)state;
+    for (int out = 0; out < 2; out++) {
+        const int status = out ? 404 : 200;
+        struct wire w[3];
+        options.no_healthz = options.no_readyz = out;
+        struct zkt_server *server = new_meter(&options);
+        assert_int_equal(get(server, OWN, GET("/healthz") "\r\n", &w[0]),
+                         status);
+        assert_int_equal(get(server, OWN, GET("/readyz") "\r\n", &w[1]),
+                         status);
+        assert_int_equal(get(server, OWN,
+                             "POST /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+                             &w[2]),
+                         out ? 404 : 405);
+        for (int i = 0; i < 3; i++) {
+            close_wire(&w[i]);
+        }
+        zkt_server_free(server);
+    }
+}
+
+/* A server that is full answers scrapes, which have room of their own. */
+static void test_metrics_of_a_full_server(void **state)
+{
+    struct zkt_server *server = new_meter(&(const struct zkt_serve_options){
+        .metrics_listen = "127.0.0.1:0",
+        .metrics_token = TOKEN,
+        .limits = { .connections = 1, .half_open = 1, .per_address = 1 } });
+    struct wire client = open_wire(server), own[ZKT_METRICS_ROOM];
+    (void)state;
+    for (int i = 0; i < ZKT_METRICS_ROOM; i++) {
+        own[i] = connect_to(server, OWN);
+    }
+    assert_false(zkt__server_admit(server, OWN));
+    close_wire(&own[0]);
+    turn(server, 0);
+    check_get(server, OWN, GET("/metrics") "\r\n", 200);
+    turn(server, 0);
+    assert_value(server, "zocket_connections", 1);
+    assert_value(server, "zocket_limit_hits_total{reason=\"connections\"}", 1);
+    /* By the token, too. */
+    check_get(server, 0, GET("/metrics") WITH("Bearer " TOKEN), 200);
+    check_get(server, 0, GET("/metrics") WITH("Bearer " TOKEN "x"), 503);
+    check_get(server, 0, GET("/metrics") "\r\n", 503);
+    for (int i = 1; i < ZKT_METRICS_ROOM; i++) {
+        close_wire(&own[i]);
+    }
+    close_wire(&client);
     zkt_server_free(server);
 }
 
@@ -744,6 +798,8 @@ int main(void)
         cmocka_unit_test(test_without_the_option),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_the_listener_of_metrics),
+        cmocka_unit_test(test_health_beside_metrics),
+        cmocka_unit_test(test_metrics_of_a_full_server),
         cmocka_unit_test(test_the_token),
         cmocka_unit_test(test_bad_tokens),
         cmocka_unit_test(test_the_text_of_the_route),

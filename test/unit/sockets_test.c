@@ -1136,14 +1136,31 @@ static void test_descriptors_bound_connections(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+/* Reads until the server closes. Returns the status, or 0 without an answer. */
+static int read_answer(struct site *site, struct peer *peer)
+{
+    while (hear(peer)) {
+        step(site);
+    }
+    close(peer->fd);
+    return holds(peer->text, peer->len, "HTTP/1.1 ") ? atoi(peer->text + 9) : 0;
+}
+
+static int fetch(struct site *site, const char *text)
+{
+    struct peer peer = knock(site);
+    say(&peer, text, strlen(text));
+    return read_answer(site, &peer);
+}
+
+/* A refused connection lingers, until its socket is needed. */
 static void test_one_connection_too_many(void **state)
 {
     enum {
-        MORE = 40 /* 32 of them get an answer and linger */
+        MORE = 40
     };
     struct site site;
     struct peer more[MORE];
-    int answered = 0, ended = 0;
     (void)state;
     assert_int_equal(open_site(&site, (struct zkt_limits){ .connections = 1 }),
                      ZKT_OK);
@@ -1151,25 +1168,51 @@ static void test_one_connection_too_many(void **state)
     enter(&site, &first);
     for (int i = 0; i < MORE; i++) {
         more[i] = knock(&site);
+        say(&more[i], request, sizeof(request) - 1);
     }
     while (stats_of(&site).limit_hits.connections < MORE) {
         step(&site);
     }
     for (int i = 0; i < MORE; i++) {
-        while (hear(&more[i])) {
-            step(&site);
-        }
-        answered += holds(more[i].text, more[i].len, "HTTP/1.1 503 ");
-        ended++;
-        close(more[i].fd);
+        assert_int_equal(read_answer(&site, &more[i]), 503);
     }
-    assert_int_equal(ended, MORE);
-    assert_int_equal(answered, 32);
     close(first.fd);
     while (stats_of(&site).connections > 0) {
         step(&site);
     }
     serve_somebody(&site);
+    close_site(&site);
+}
+
+/* A full server answers probes, also among peers that say nothing. */
+static void test_probes_of_a_full_server(void **state)
+{
+    enum {
+        SILENT = 40
+    };
+    struct site site;
+    struct peer silent[SILENT];
+    (void)state;
+    assert_int_equal(open_site(&site, (struct zkt_limits){ .connections = 1 }),
+                     ZKT_OK);
+    struct peer first = knock(&site);
+    enter(&site, &first);
+    for (int i = 0; i < SILENT; i++) {
+        silent[i] = knock(&site);
+    }
+    while (stats_of(&site).limit_hits.connections < SILENT - 16) {
+        step(&site);
+    }
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(
+            fetch(&site, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            200);
+        assert_int_equal(fetch(&site, request), 503);
+    }
+    for (int i = 0; i < SILENT; i++) {
+        close(silent[i].fd);
+    }
+    close(first.fd);
     close_site(&site);
 }
 
@@ -1244,6 +1287,7 @@ int main(void)
         cmocka_unit_test(test_accepting_fails_for_long),
         cmocka_unit_test(test_descriptors_bound_connections),
         cmocka_unit_test(test_one_connection_too_many),
+        cmocka_unit_test(test_probes_of_a_full_server),
         cmocka_unit_test(test_the_oldest_makes_room),
         cmocka_unit_test(test_accepting_waits_for_time),
     };

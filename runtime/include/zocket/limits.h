@@ -124,8 +124,10 @@ extern "C" {
     /* Connections accepted in a second. More wait in the system's queue. */   \
     X(accepts_per_second, 0, "of them in a second, 0 for no limit: waits")     \
     /* Connections in all. More are answered with 503 (RFC 9110, section       \
-     * 15.6.4). The default is found by zkt_serve and zkt_server_listen: the   \
-     * limit of descriptors, less 64; without sockets there is none. */        \
+     * 15.6.4), unless they probe health or read metrics; those of the         \
+     * listener of metrics do not count. The default is found by zkt_serve and \
+     * zkt_server_listen: the limit of descriptors, less 64; without sockets   \
+     * there is none. */                                                       \
     X(connections, 0, "connections at once, 0 for descriptors - 64: 503")      \
     /* Connections of an address: of IPv4, all of it, of IPv6, its first 64    \
      * bits. More: 503. Behind a proxy leave it off. */                        \

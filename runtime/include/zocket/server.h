@@ -193,8 +193,9 @@ struct zkt_serve_options {
      * options below imply it. */
     bool metrics;
     /* A listener, as those of `listen`, that serves `GET /metrics` in the text
-     * format of Prometheus, and nothing else, to whoever reaches it:
-     * "127.0.0.1:9464". NULL: none. */
+     * format of Prometheus, and the routes of health, and nothing else, to
+     * whoever reaches it: "127.0.0.1:9464". It has 16 connections of its own,
+     * beside limits.connections. NULL: none. */
     const char *metrics_listen;
     /* 16 to 256 visible characters of ASCII: the other listeners serve the
      * metrics to requests with `Authorization: Bearer` and this token. NULL:
