@@ -53,6 +53,7 @@ struct zkt_endpoint {
     bool reading;          /* false: do not read from the socket for now */
     bool closing;          /* send pending bytes, then close the transport */
     bool aborted;          /* close the transport now, dropping pending bytes */
+    bool idle;             /* it closes, and its peer waits for nothing */
     bool ended;            /* embed.h over sockets: end of file from the peer */
     bool half_closed;      /* embed.h over sockets: end of file sent */
     bool inner;            /* its driver is the core itself */

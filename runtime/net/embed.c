@@ -157,7 +157,9 @@ int zkt_endpoint_send(struct zkt_endpoint *endpoint, int fd)
     const bool blocked = flush(endpoint, fd);
     const enum zkt_fate fate = zkt_endpoint_fate(endpoint);
     const bool over = fate == ZKT_FATE_CLOSE && !blocked;
-    if (fate == ZKT_FATE_DROP || (over && endpoint->ended)) {
+    const bool idle = over && endpoint->idle && !endpoint->half_closed &&
+                      zkt__socket_is_settled(fd);
+    if (fate == ZKT_FATE_DROP || (over && endpoint->ended) || idle) {
         zkt_endpoint_detach(endpoint);
         return -1;
     }

@@ -10,9 +10,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -327,6 +329,13 @@ ptrdiff_t zkt__socket_write(int fd, const struct zkt_slice *slices,
         put = sendmsg(fd, &message, MSG_NOSIGNAL);
     } while (put < 0 && errno == EINTR);
     return put < 0 ? -errno : put;
+}
+
+bool zkt__socket_is_settled(int fd)
+{
+    int unread = -1, unsent = -1;
+    return ioctl(fd, SIOCINQ, &unread) == 0 && unread == 0 &&
+           ioctl(fd, SIOCOUTQ, &unsent) == 0 && unsent == 0;
 }
 
 void zkt__socket_finish_writing(int fd)

@@ -108,6 +108,13 @@ ptrdiff_t zkt__socket_write(int fd, const struct zkt_slice *slices,
  */
 int zkt__socket_above_stdio(int fd);
 
+/**
+ * Returns true if the peer has acknowledged everything that was sent, or, of a
+ * Unix socket, has read it, and nothing that it has sent is unread: closing the
+ * socket takes nothing from it (RFC 9112, section 9.6).
+ */
+bool zkt__socket_is_settled(int fd);
+
 /** Sends the end of file. */
 void zkt__socket_finish_writing(int fd);
 void zkt__socket_close(int fd);

@@ -5,6 +5,11 @@
  * connection by sending everything, half-closing, and waiting for the peer to
  * close, so that no reset overtakes the close frame (RFC 6455, section 7.1.1).
  * A client only waits, since the server is to close first.
+ *
+ * A connection of HTTP without a request needs no waiting if its peer has
+ * acknowledged the last answer: there is nothing that a reset could take (RFC
+ * 9112, section 9.6). If the acknowledgement is not there yet, it waits for as
+ * long as one may be delayed.
  */
 #include "net/transport.h"
 
@@ -13,7 +18,8 @@
 #include "net/socket.h"
 
 enum {
-    WRITE_PER_TURN = 16 * 1024 * 1024
+    WRITE_PER_TURN = 16 * 1024 * 1024,
+    ACKNOWLEDGED_MS = 500 /* RFC 9293, section 3.8.6.3 */
 };
 
 /* The TLS stream ends with the endpoint: a lingering socket only waits. */
@@ -80,8 +86,12 @@ static void linger(struct zkt_transport *t)
     if (!loop->is_client) {
         zkt__socket_finish_writing(t->source.fd);
     }
+    const bool idle = t->endpoint->idle;
     detach(t);
-    t->linger_until = (int64_t)uv_now(loop->uv) + loop->linger_ms;
+    t->linger_until = (int64_t)uv_now(loop->uv) +
+                      (idle && loop->linger_ms > ACKNOWLEDGED_MS
+                           ? ACKNOWLEDGED_MS
+                           : loop->linger_ms);
     zkt__node_unlink(&t->node);
     zkt__list_append(&loop->linger, &t->node);
 }
@@ -181,6 +191,15 @@ static bool is_done(struct zkt_transport *t)
             e->ops->pending(e, &slice, 1) == 0);
 }
 
+/* Returns true if the peer of an endpoint that is done loses nothing when the
+ * socket closes. Asked before the end of a TLS stream is sent, which nobody
+ * waits for either. */
+static bool may_close(const struct zkt_transport *t)
+{
+    return t->ended ||
+           (t->endpoint->idle && zkt__socket_is_settled(t->source.fd));
+}
+
 void zkt__transport_update(struct zkt_transport *t)
 {
     struct zkt_endpoint *e = t->endpoint;
@@ -192,10 +211,11 @@ void zkt__transport_update(struct zkt_transport *t)
         return;
     }
     const bool done = is_done(t);
+    const bool at_once = done && may_close(t);
     if (done && t->tls != NULL) {
         zkt__secure_end(t->tls, t->loop->secure, t->source.fd);
     }
-    if (e->aborted || (done && t->ended)) {
+    if (e->aborted || at_once) {
         zkt__transport_drop(t);
         return;
     }

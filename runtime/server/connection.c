@@ -233,12 +233,20 @@ static void note_close(struct zkt_connection *c, unsigned code,
     }
 }
 
+bool zkt__connection_is_idle(const struct zkt_connection *c)
+{
+    size_t memory;
+    return c->stage < ZKT_STAGE_OPEN && zkt__connection_exchange(c) == NULL &&
+           c->unhandled == NULL && zkt__ws_partial(&c->ws, &memory) == 0;
+}
+
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason)
 {
     if (c->stage >= ZKT_STAGE_OVER || c->ws.state == ZKT_WS_CLOSED) {
         return;
     }
+    c->endpoint.idle = zkt__connection_is_idle(c);
     if (code == 1013 || code == 1011) {
         /* Unsent output is in the way of the close frame. */
         zkt__session_drop_unsent(&server_of(c)->host, &c->session);

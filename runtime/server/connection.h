@@ -108,6 +108,9 @@ void zkt__connection_set_address(struct zkt_connection *c,
  * memory.
  */
 bool zkt__connection_count_client(struct zkt_connection *c);
+/** Returns true if no byte of a request has come since the answer to the last
+ * one, or at all, and the connection is no WebSocket. */
+bool zkt__connection_is_idle(const struct zkt_connection *c);
 /** Answers a new connection with an HTTP status. */
 void zkt__connection_refuse(struct zkt_connection *c, int status);
 /** Ends a connection: sends a close frame if it is open. Its contacts end

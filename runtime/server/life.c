@@ -44,14 +44,6 @@ void zkt__life_enter(struct zkt_server *server, enum zkt_life life)
     server->instances.timers.stopped = server->host.stopping;
 }
 
-/* Returns true if no byte has come since the answer to a request. */
-static bool is_idle(const struct zkt_connection *c)
-{
-    size_t memory;
-    return c->stage == ZKT_STAGE_HTTP && zkt__connection_exchange(c) == NULL &&
-           c->unhandled == NULL && zkt__ws_partial(&c->ws, &memory) == 0;
-}
-
 static void close_connection(struct zkt_connection *c)
 {
     const struct zkt_exchange *exchange = zkt__connection_exchange(c);
@@ -70,7 +62,7 @@ static void close_idle(struct zkt_server *server)
     for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
          n = zkt__list_after(&server->connections, n)) {
         struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
-        if (is_idle(c)) {
+        if (c->stage == ZKT_STAGE_HTTP && zkt__connection_is_idle(c)) {
             close_connection(c);
         }
     }

@@ -338,6 +338,29 @@ static void test_an_end_while_output_waits(void **state)
     close(ends[1]);
 }
 
+/* At a stop a WebSocket waits for its peer to close, and a connection without a
+ * request does not. */
+static void test_idle_connections_at_a_stop(void **state)
+{
+    struct bench *b = *state;
+    struct sockaddr_in at;
+    socklen_t len = sizeof(at);
+    int fd = -1;
+    assert_int_equal(getsockname(b->listener, (struct sockaddr *)&at, &len), 0);
+    const int peer = connect_to(ntohs(at.sin_port));
+    assert_true(comes(b->listener, POLLIN));
+    struct zkt_endpoint *idle = zkt_server_accept_socket(b->server, b->listener,
+                                                         NULL, &fd);
+    assert_non_null(idle);
+    assert_int_equal(zkt_endpoint_send(idle, fd), POLLIN);
+    zkt_server_shutdown(b->server);
+    zkt_server_advance(b->server, 0);
+    assert_int_equal(zkt_endpoint_send(idle, fd), -1);
+    assert_int_equal(zkt_endpoint_send(b->endpoint, b->fd), POLLIN);
+    close(fd);
+    close(peer);
+}
+
 static void test_a_server_that_stops(void **state)
 {
     struct bench *b = *state;
@@ -418,6 +441,7 @@ int main(void)
         T(test_a_close_frame_is_not_overtaken),
         T(test_a_peer_that_does_not_close),
         T(test_an_end_while_output_waits),
+        T(test_idle_connections_at_a_stop),
         T(test_a_server_that_stops),
         T(test_descriptors_run_out),
         T(test_where_nobody_can_listen),

@@ -33,6 +33,7 @@
 #include "counter_server.h"
 #include "failing_alloc.h"
 #include "net/inbox.h"
+#include "net/socket.h"
 #include "net/uv_server.h"
 #include "websocket/handshake.h"
 #include "wire.h"
@@ -1216,6 +1217,95 @@ static void test_probes_of_a_full_server(void **state)
     close_site(&site);
 }
 
+/* ---- idle connections at a stop ---- */
+
+/* Closing a socket takes nothing from its peer. */
+static void test_settled_sockets(void **state)
+{
+    int ends[2];
+    char byte = 0;
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_true(zkt__socket_is_settled(ends[0]));
+    assert_int_equal(__real_send(ends[0], "x", 1, 0), 1);
+    assert_false(zkt__socket_is_settled(ends[0])); /* it is not taken */
+    assert_false(zkt__socket_is_settled(ends[1])); /* it is unread */
+    assert_int_equal(__real_recv(ends[1], &byte, 1, 0), 1);
+    assert_true(zkt__socket_is_settled(ends[0]));
+    assert_true(zkt__socket_is_settled(ends[1]));
+    close(ends[0]);
+    assert_true(zkt__socket_is_settled(ends[1])); /* at the end of file */
+    close(ends[1]);
+    assert_false(zkt__socket_is_settled(-1));
+}
+
+/* Stops a server in no time: its clock stands still. Returns true if it has
+ * waited for nobody. */
+static bool stops_at_once(struct site *site)
+{
+    enum {
+        STEPS = 1000
+    };
+    bool waits = true;
+    stands_at = __real_uv_now(&site->loop);
+    zkt_server_shutdown(site->server);
+    for (int i = 0; i < STEPS && waits; i++) {
+        waits = uv_run(&site->loop, UV_RUN_NOWAIT) != 0;
+    }
+    stands_at = 0;
+    return !waits;
+}
+
+/* Acknowledges what was received. */
+static void acknowledge(const struct peer *peer)
+{
+    const int on = 1;
+    assert_int_equal(
+        __real_setsockopt(peer->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on)),
+        0);
+}
+
+/* A server that stops waits for no peer to close a connection on which nothing
+ * is under way. */
+static void test_a_stop_with_idle_connections(void **state)
+{
+#define PROBE "GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+    static const struct {
+        const char *said, *heard;
+        bool at_once;
+    } table[] = {
+        { "", "", true },
+        { PROBE "\r\n", "\r\n\r\nok\n", true },
+        { PROBE "\r\n" PROBE "\r\n", "ok\nHTTP/1.1 200 ", true },
+        { PROBE, "", false },
+        { PROBE "\r\n" PROBE, "\r\n\r\nok\n", false },
+        { PROBE "Connection: close\r\n\r\n", "\r\n\r\nok\n", false },
+        { request, "\"welcome\"", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct site site;
+        assert_int_equal(
+            open_site(&site, (struct zkt_limits){ .close_ms = 300000 }),
+            ZKT_OK);
+        struct peer peer = knock(&site);
+        while (stats_of(&site).connections < 1) {
+            step(&site);
+        }
+        say(&peer, table[i].said, strlen(table[i].said));
+        while (stats_of(&site).bytes_in < strlen(table[i].said)) {
+            step(&site);
+        }
+        wait_for(&site, &peer, table[i].heard);
+        acknowledge(&peer);
+        if (stops_at_once(&site) != table[i].at_once) {
+            fail_msg("%zu: it waits: %d", i, table[i].at_once);
+        }
+        close(peer.fd);
+        close_site(&site);
+    }
+}
+
 static void test_the_oldest_makes_room(void **state)
 {
     struct site site;
@@ -1288,6 +1378,8 @@ int main(void)
         cmocka_unit_test(test_descriptors_bound_connections),
         cmocka_unit_test(test_one_connection_too_many),
         cmocka_unit_test(test_probes_of_a_full_server),
+        cmocka_unit_test(test_settled_sockets),
+        cmocka_unit_test(test_a_stop_with_idle_connections),
         cmocka_unit_test(test_the_oldest_makes_room),
         cmocka_unit_test(test_accepting_waits_for_time),
     };

@@ -204,14 +204,14 @@ static void test_an_orchestrator(void **state)
 
     /* It drains. */
     assert_false(zkt_server_accepting(server));
-    assert_true(ends(&idle));
+    assert_true(ends(&idle) && idle.e->idle);
     assert_false(ends(&half) || ends(&page) || ends(&stream) ||
                  ends(&loading) || ends(&quiet) || ends(&busy));
     assert_non_null(strstr(ask(&quiet, MARK("1", "y", "")), "UNAVAILABLE"));
     send_request(&half, "Host: x\r\n\r\n", true);
     assert_memory_equal(half.text, "HTTP/1.1 200 ", 13);
     assert_non_null(strstr(half.text, "\r\nConnection: close\r\n"));
-    assert_true(ends(&half));
+    assert_true(ends(&half) && !half.e->idle); /* it has an answer to read */
     zkt_http_reply(kept, 200, NULL, "page", 4);
     zkt_server_advance(server, 0);
     drain(&page);
@@ -234,6 +234,7 @@ static void test_an_orchestrator(void **state)
     drain(&busy);
     drain(&stream);
     assert_true(says_1001(&quiet) && says_1001(&busy));
+    assert_false(quiet.e->idle || busy.e->idle || stream.e->idle);
     assert_true(holds(stream.text, stream.len, "retry: 1\n\n\r\n0\r\n\r\n"));
     assert_true(ends(&stream) && events.sent);
     struct wire *all[] = {
