@@ -21,7 +21,7 @@ const browser = await startBrowser({ after });
  * see their end, so a server that stops would wait for each.
  */
 async function start(t, { name = "chat", listen = "127.0.0.1:0", args = [] } = {}) {
-  const server = await startServer(t, SERVE, [EXAMPLES, name, "--close-ms", "100", "--listen", listen, ...args]);
+  const server = await startServer(t, SERVE, [EXAMPLES, name, "--listen", listen, ...args]);
   const [, page] = /^open (http:.*)$/m.exec(server.log());
   assert.equal(page, `${server.url.replace(/^ws/, "http")}/`);
   return { ...server, page };
@@ -104,8 +104,7 @@ test("two pages talk", async (t) => {
 
 test("the page of the README", async (t) => {
   const server = await start(t, { name: "counter" });
-  const look = { expected: /favicon\.ico/ };
-  const [one, two] = [await openPage(t, browser, server.page, look), await openPage(t, browser, server.page, look)];
+  const [one, two] = [await openPage(t, browser, server.page), await openPage(t, browser, server.page)];
   for (const page of [one, two]) await page.getByRole("heading", { name: "0" }).waitFor();
   await one.getByRole("button", { name: "Add one" }).click();
   await two.getByRole("button", { name: "Add one" }).click();

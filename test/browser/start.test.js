@@ -28,12 +28,10 @@ function build() {
 
 test("the page of start.md", async (t) => {
   build();
-  const server = await startServer(t, path.join(WORK, "server"),
-    ["--close-ms", "100", "--static", path.join(WORK, "web")]);
+  const server = await startServer(t, path.join(WORK, "server"), ["--static", path.join(WORK, "web")]);
   const address = `${server.url.replace(/^ws/, "http")}/`;
   const browser = await startBrowser(t);
-  const look = { expected: /favicon\.ico/ };
-  const [one, two] = [await openPage(t, browser, address, look), await openPage(t, browser, address, look)];
+  const [one, two] = [await openPage(t, browser, address), await openPage(t, browser, address)];
   await one.getByLabel("Note").fill("milk");
   await one.getByRole("button", { name: "Add" }).click();
   for (const page of [one, two]) await page.getByRole("listitem").getByText("milk").waitFor();
