@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tls/files.h"
+
 enum {
     CERTIFICATES_SIZE = 32 * 1024, /* of a peer, at most */
     TEXT_SIZE = 512
@@ -21,16 +23,15 @@ enum {
 
 static const unsigned char http11[] = "\x08http/1.1";
 
-/* Reports "cannot read the WHAT FILE: REASON". The oldest error of OpenSSL is
- * the most specific. */
+/* Reports "cannot read the WHAT FILE: REASON". Without @reason it is the oldest
+ * error of OpenSSL, which is the most specific. */
 static void report_file(const struct zkt_tls_report *report, const char *what,
-                        const char *file)
+                        const char *file, const char *reason)
 {
     char text[TEXT_SIZE];
-    const unsigned long error = ERR_peek_error();
-    const char *reason = ERR_SYSTEM_ERROR(error)
-                             ? strerror(ERR_GET_REASON(error))
-                             : ERR_reason_error_string(error);
+    if (reason == NULL) {
+        reason = ERR_reason_error_string(ERR_peek_error());
+    }
     snprintf(text, sizeof(text), "cannot read the %s %s: %s", what, file,
              reason != NULL ? reason : "it is damaged");
     if (report->call != NULL) {
@@ -49,50 +50,102 @@ static void report_memory(const struct zkt_tls_report *report)
 
 /* ---- files ---- */
 
-/* A server does not ask for passwords on its terminal. */
-static int no_password(char *buffer, int size, int writes, void *user)
+/* Takes the first certificate as the own one, and the others as its chain. */
+static bool use_chain(SSL_CTX *context, STACK_OF(X509) * certificates)
 {
-    (void)buffer;
-    (void)size;
-    (void)writes;
-    (void)user;
-    return 0;
+    if (SSL_CTX_use_certificate(context, sk_X509_value(certificates, 0)) != 1) {
+        return false;
+    }
+    for (int i = 1; i < sk_X509_num(certificates); i++) {
+        if (SSL_CTX_add1_chain_cert(context, sk_X509_value(certificates, i)) !=
+            1) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool read_certificate(SSL_CTX *context,
                              const struct zkt_tls_certificate *from,
                              const struct zkt_tls_report *report)
 {
-    const char *key = from->key != NULL ? from->key : from->chain;
-    SSL_CTX_set_default_passwd_cb(context, no_password);
-    if (SSL_CTX_use_certificate_chain_file(context, from->chain) != 1) {
-        report_file(report, "certificate", from->chain);
+    const char *key_file = from->key != NULL ? from->key : from->chain;
+    const char *reason;
+    STACK_OF(X509) *certificates = zkt__tls_file_certificates(from->chain,
+                                                              &reason);
+    bool good = certificates != NULL && use_chain(context, certificates);
+    sk_X509_pop_free(certificates, X509_free);
+    if (!good) {
+        report_file(report, "certificate", from->chain, reason);
         return false;
     }
-    if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1) {
-        report_file(report, "key", key);
-        return false;
+    EVP_PKEY *key = zkt__tls_file_key(key_file, &reason);
+    good = key != NULL && SSL_CTX_use_PrivateKey(context, key) == 1;
+    EVP_PKEY_free(key);
+    if (!good) {
+        report_file(report, "key", key_file, reason);
+    }
+    return good;
+}
+
+/* Trusts the authorities of a file. */
+static bool trust(SSL_CTX *context, STACK_OF(X509) * authorities)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(context);
+    for (int i = 0; i < sk_X509_num(authorities); i++) {
+        if (X509_STORE_add_cert(store, sk_X509_value(authorities, i)) != 1) {
+            return false;
+        }
     }
     return true;
 }
 
-/* Sessions of other authorities are not resumed (the context of a session is a
- * digest of the file's names). */
-static bool note_authorities(SSL_CTX *context, STACK_OF(X509_NAME) * names)
+/* Tells clients the names of the authorities (RFC 8446, section 4.2.4). */
+static bool name_authorities(SSL_CTX *context, STACK_OF(X509) * authorities)
+{
+    for (int i = 0; i < sk_X509_num(authorities); i++) {
+        if (SSL_CTX_add_client_CA(context, sk_X509_value(authorities, i)) !=
+            1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Sessions of other authorities are not resumed: the context of a session is a
+ * digest of the file's names. */
+static bool note_authorities(SSL_CTX *context, STACK_OF(X509) * authorities)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     bool good = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
-    for (int i = 0; good && i < sk_X509_NAME_num(names); i++) {
+    for (int i = 0; good && i < sk_X509_num(authorities); i++) {
         unsigned char *der = NULL;
-        const int size = i2d_X509_NAME(sk_X509_NAME_value(names, i), &der);
+        const int size = i2d_X509_NAME(
+            X509_get_subject_name(sk_X509_value(authorities, i)), &der);
         good = size > 0 && EVP_DigestUpdate(md, der, (size_t)size) == 1;
         OPENSSL_free(der);
     }
     good = good && EVP_DigestFinal_ex(md, digest, &len) == 1 &&
            SSL_CTX_set_session_id_context(context, digest, len) == 1;
     EVP_MD_CTX_free(md);
+    return good;
+}
+
+/* Trusts the authorities of a file: a server those of its clients. */
+static bool read_authorities(SSL_CTX *context, const char *file, bool is_client,
+                             const struct zkt_tls_report *report)
+{
+    const char *reason;
+    STACK_OF(X509) *authorities = zkt__tls_file_certificates(file, &reason);
+    const bool good = authorities != NULL && trust(context, authorities) &&
+                      (is_client || (name_authorities(context, authorities) &&
+                                     note_authorities(context, authorities)));
+    sk_X509_pop_free(authorities, X509_free);
+    if (!good) {
+        report_file(report, "authorities", file, reason);
+    }
     return good;
 }
 
@@ -105,20 +158,12 @@ static bool read_client_authorities(SSL_CTX *context,
         return SSL_CTX_set_session_id_context(context, none,
                                               sizeof(none) - 1) == 1;
     }
-    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(settings->ca);
-    if (names == NULL || SSL_CTX_load_verify_file(context, settings->ca) != 1 ||
-        !note_authorities(context, names)) {
-        report_file(report, "authorities", settings->ca);
-        sk_X509_NAME_pop_free(names, X509_NAME_free);
-        return false;
-    }
-    SSL_CTX_set_client_CA_list(context, names);
     SSL_CTX_set_verify(
         context,
         SSL_VERIFY_PEER |
             (settings->optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT),
         NULL);
-    return true;
+    return read_authorities(context, settings->ca, false, report);
 }
 
 static bool read_server_authorities(SSL_CTX *context,
@@ -127,14 +172,9 @@ static bool read_server_authorities(SSL_CTX *context,
 {
     SSL_CTX_set_verify(
         context, settings->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-    if (settings->ca == NULL) {
-        return SSL_CTX_set_default_verify_paths(context) == 1;
-    }
-    if (SSL_CTX_load_verify_file(context, settings->ca) != 1) {
-        report_file(report, "authorities", settings->ca);
-        return false;
-    }
-    return true;
+    return settings->ca == NULL
+               ? SSL_CTX_set_default_verify_paths(context) == 1
+               : read_authorities(context, settings->ca, true, report);
 }
 
 /* ---- names ---- */

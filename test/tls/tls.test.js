@@ -262,15 +262,22 @@ test("certificates are read again under load, and no connection is lost", async 
 
 test("a server whose certificate cannot be read does not start", async (t) => {
   const args = (cert, key) => ["--tls-cert", file(cert), "--tls-key", file(key)];
+  execFileSync("mkfifo", [file("fifo")]);
   for (const [cert, key, why] of [
     ["none.pem", "good.key", /cannot read the certificate \S+none.pem: No such file or directory/],
     ["good.pem", "none.key", /cannot read the key \S+none.key: No such file or directory/],
     ["good.pem", "one.key", /cannot read the key \S+one.key: key values mismatch/],
     ["good.key", "good.key", /cannot read the certificate \S+good.key: no start line/],
+    ["fifo", "good.key", /cannot read the certificate \S+fifo: it is no regular file/],
+    ["good.pem", "fifo", /cannot read the key \S+fifo: it is no regular file/],
+    ["good.pem", ".", /cannot read the key \S+: it is no regular file/],
   ]) {
     await assert.rejects(start(t, [], args(cert, key)), why);
   }
-  await assert.rejects(start(t, ["--tls-client-ca", file("none")]), /cannot read the authorities/);
+  for (const [authorities, why] of [["none", "No such file"], ["fifo", "it is no regular file"], ["good.key", "no start line"]]) {
+    await assert.rejects(start(t, ["--tls-client-ca", file(authorities)]),
+      new RegExp(`cannot read the authorities \\S+: ${why}`));
+  }
   await assert.rejects(start(t, [], ["--tls-client-ca", file("ca.pem")]), /TLS has no certificate/);
   await assert.rejects(start(t, [], ["--tls-key", file("good.key")]), /--tls-cert, has to stand before it/);
   await assert.rejects(start(t, ["--tls-client-cert", "maybe"]), /neither required nor optional/);

@@ -48,7 +48,8 @@ extern "C" {
 /** The certificates and rules of servers, or of clients. */
 struct zkt_tls;
 
-/** A certificate. The strings are names of PEM files. */
+/** A certificate. The strings are names of PEM files, which have to be regular
+ * files. */
 struct zkt_tls_certificate {
     /* The certificate, and behind it those between it and its root. */
     const char *chain;
