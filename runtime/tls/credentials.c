@@ -113,7 +113,8 @@ static bool name_authorities(SSL_CTX *context, STACK_OF(X509) * authorities)
 }
 
 /* Sessions of other authorities are not resumed: the context of a session is a
- * digest of the file's names. */
+ * digest of the certificates. Their names would not do, since an authority
+ * that changes its key keeps its name. */
 static bool note_authorities(SSL_CTX *context, STACK_OF(X509) * authorities)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -122,8 +123,7 @@ static bool note_authorities(SSL_CTX *context, STACK_OF(X509) * authorities)
     bool good = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
     for (int i = 0; good && i < sk_X509_num(authorities); i++) {
         unsigned char *der = NULL;
-        const int size = i2d_X509_NAME(
-            X509_get_subject_name(sk_X509_value(authorities, i)), &der);
+        const int size = i2d_X509(sk_X509_value(authorities, i), &der);
         good = size > 0 && EVP_DigestUpdate(md, der, (size_t)size) == 1;
         OPENSSL_free(der);
     }

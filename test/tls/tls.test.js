@@ -305,20 +305,28 @@ test("clients have to have a certificate of the authority", async (t) => {
   await lenient.stop();
 });
 
-test("a session of clients of one authority is none of another's", async (t) => {
-  for (const name of ["ca", "other-ca"]) copyFileSync(file(`${name}.pem`), file("clients.pem"));
-  const server = await start(t, ["--tls-client-ca", file("clients.pem")]);
-  const session = file("session-ca");
-  const args = ["-tls1_2", "-ign_eof", "-cert", file("stranger.pem"), "-key", file("stranger.key")];
-  assert.match(await client(server, [...args, "-sess_out", session], { input: request }), answered);
-  assert.match(await client(server, [...args, "-sess_in", session], { input: request }), /\nReused/);
-  copyFileSync(file("ca.pem"), file("clients.pem"));
-  server.child.kill("SIGHUP");
-  await logged(server, /read again/);
-  const printed = await client(server, [...args, "-sess_in", session], { input: request });
-  assert.doesNotMatch(printed, answered);
-  await server.stop();
-});
+for (const version of ["1_2", "1_3"]) {
+  test(`a session of ${version} of clients of one authority is none of another's`, async (t) => {
+    const session = file(`session-ca-${version}`);
+    const args = [`-tls${version}`, "-ign_eof", "-cert", file("stranger.pem"), "-key", file("stranger.key")];
+    const clients = file(`clients-${version}.pem`);
+    // One of another name, and one of the same name that has another key.
+    for (const other of ["ca", "renewed-ca"]) {
+      copyFileSync(file("other-ca.pem"), clients);
+      const server = await start(t, ["--tls-client-ca", clients]);
+      const ask = (...more) => client(server, [...args, ...more], { input: request });
+      assert.match(await ask("-sess_out", session), answered);
+      const again = await ask("-sess_in", session);
+      assert.match(again, /\nReused/);
+      assert.match(again, answered);
+      copyFileSync(file(`${other}.pem`), clients);
+      server.child.kill("SIGHUP");
+      await logged(server, /read again/);
+      assert.doesNotMatch(await ask("-sess_in", session), answered, other);
+      await server.stop();
+    }
+  });
+}
 
 // ---- listeners
 
