@@ -132,8 +132,13 @@ static void test_calls(void **state)
                                        "X-Content-Type-Options: nosniff\r\n"));
         assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
     }
+    /* The methods of each resource (RFC 9110, section 15.5.6). */
     (void)exchange(&w, GET("/actors/job/x/add", ""));
     check(&w, 405, "called by POST");
+    assert_non_null(strstr(w.text, "\r\nAllow: POST\r\n"));
+    (void)exchange(&w, POST("/actors/job/x", JSON, ""));
+    check(&w, 405, "read by GET");
+    assert_non_null(strstr(w.text, "\r\nAllow: GET, HEAD\r\n"));
     /* In a pipeline, in order. */
     char all[2048];
     snprintf(all, sizeof(all), "%s%s",

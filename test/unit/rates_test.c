@@ -390,7 +390,8 @@ static void test_calls_over_their_rate(void **state)
     zkt_server_free(server);
 }
 
-/* Calls `mark` by HTTP on a connection of its own. Returns the status. */
+/* Calls `mark` by HTTP on a connection of its own. Returns the status; a
+ * refusal says when to try again. */
 static int post(struct zkt_server *server, const char *address)
 {
     static const char call[] =
@@ -404,6 +405,7 @@ static int post(struct zkt_server *server, const char *address)
         drain(&w);
     }
     const int status = w.len > 9 ? atoi(w.text + 9) : 0;
+    assert_int_equal(count_text(&w, "\r\nRetry-After: 1\r\n"), status == 429);
     close_wire(&w);
     turn(server);
     return status;

@@ -212,8 +212,8 @@ static enum zkt_status go(struct trail_room_call *call, struct zkt_str *out)
 static enum zkt_status refuse(struct trail_room_call *call,
                               const struct trail_room_refuse_input *in)
 {
-    (void)in;
-    return zkt_fail(call->zkt, ZKT_NOT_FOUND, "no");
+    return zkt_fail(call->zkt, in->n == 9 ? ZKT_UNAUTHENTICATED : ZKT_NOT_FOUND,
+                    "\\\",\"retryAfterMs\":5000,\"");
 }
 
 static enum zkt_status timer_soon(struct trail_room_call *call,
@@ -509,9 +509,20 @@ static void test_proxies(void **state)
 
 /* ---- requests of HTTP ---- */
 
-/* Sends requests on a connection of @address, and lets it go. */
-static void serve_requests(const char *address, const char *requests)
+/* Appends what is received to a text. */
+static void append(char out[4096], struct zkt_slice slice)
 {
+    const size_t len = strlen(out);
+    assert_true(len + slice.len < 4096);
+    memcpy(out + len, slice.data, slice.len);
+    out[len + slice.len] = '\0';
+}
+
+/* Sends requests on a connection of @address, and lets it go. Returns the
+ * answers. */
+static const char *serve_requests(const char *address, const char *requests)
+{
+    static char answers[4096];
     const struct zkt_serve_options options = {
         .trusted_proxies = "192.0.2.1",
         .forwarded_by = ZKT_FORWARDED_BY_X_FORWARDED_FOR,
@@ -528,17 +539,20 @@ static void serve_requests(const char *address, const char *requests)
     struct zkt_endpoint *endpoint = zkt_server_accept(server, address, NULL);
     assert_non_null(endpoint);
     memset(&seen, 0, sizeof(seen));
+    answers[0] = '\0';
     snprintf(text, sizeof(text), "%s", requests);
     zkt_endpoint_feed(endpoint, text, strlen(text));
     for (int i = 0; i < 8; i++) {
         zkt_server_tick(server);
         while (zkt_endpoint_pending(endpoint, &slice, 1) > 0) {
+            append(answers, slice);
             zkt_endpoint_sent(endpoint, slice.len);
         }
     }
     zkt_endpoint_detach(endpoint);
     zkt_server_tick(server);
     zkt_server_free(server);
+    return answers;
 }
 
 #define POSTED(id)                                                             \
@@ -564,7 +578,7 @@ static void test_calls_by_http(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        serve_requests(table[i].address, table[i].request);
+        (void)serve_requests(table[i].address, table[i].request);
         const char *id = id_of("report a refuse");
         if (table[i].id != NULL) {
             assert_string_equal(id, table[i].id);
@@ -578,6 +592,22 @@ static void test_calls_by_http(void **state)
             }
         }
     }
+}
+
+/* A call that lacks authentication is told how (RFC 9110, section 15.5.2); a
+ * text is no member of the error. */
+static void test_a_challenge(void **state)
+{
+    static const char request[] =
+        "POST /actors/room/a/refuse HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Type: application/json\r\nContent-Length: 7\r\n\r\n"
+        "{\"n\":9}";
+    (void)state;
+    const char *answer = serve_requests("192.0.2.2", request);
+    assert_memory_equal(answer, "HTTP/1.1 401 ", 13);
+    assert_non_null(strstr(answer, "\r\nWWW-Authenticate: Bearer\r\n"));
+    assert_non_null(strstr(answer, "retryAfterMs"));
+    assert_null(strstr(answer, "Retry-After"));
 }
 
 /* Returns how many of those who were seen have @id. */
@@ -599,7 +629,7 @@ static void test_requests_of_a_connection(void **state)
                                    "localhost\r\n"
                                    "X-Request-Id: second\r\n\r\n" POSTED("");
     (void)state;
-    serve_requests("192.0.2.1", requests);
+    (void)serve_requests("192.0.2.1", requests);
     const int with_first = count_with("first");
     assert_int_equal(with_first, 9); /* those of a call, with its report */
     /* It activates nothing, and has no report. */
@@ -737,6 +767,7 @@ int main(void)
         cmocka_unit_test(test_proxies),
         cmocka_unit_test(test_calls_by_http),
         cmocka_unit_test(test_requests_of_a_connection),
+        cmocka_unit_test(test_a_challenge),
         cmocka_unit_test(test_calls_in_the_log),
         cmocka_unit_test(test_without_memory),
     };
