@@ -2,7 +2,6 @@
  * The decoders of the built-in kinds. Each consumes exactly one value, even a
  * wrong one, and reports its issues; so a bad value never hides another.
  */
-#include <math.h>
 
 #include "base/base64.h"
 #include "json/number.h"
@@ -87,7 +86,7 @@ static bool take_integer(struct zkt_reader *reader, const struct zkt_type *type,
     const struct zkt_int_rules *rules = reader->tolerant ? widest
                                                          : type->of.ints;
     if (!number.whole) {
-        if (number.real != floor(number.real)) {
+        if (!zkt__real_is_whole(number.real)) {
             zkt__issue_add(reader->issues, ZKT_ISSUE_INVALID_TYPE, reader->path,
                            reader->depth, "expected integer, got a fraction");
             return false;

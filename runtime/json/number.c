@@ -8,7 +8,6 @@
 #include "json/number.h"
 
 #include <locale.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +25,17 @@ static const double powers[EXACT_POWER + 1] = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 };
+
+/* Larger doubles are whole, and need not be exact. */
+static bool may_have_fraction(double value)
+{
+    return value >= -(double)MAX_EXACT && value <= (double)MAX_EXACT;
+}
+
+bool zkt__real_is_whole(double value)
+{
+    return !may_have_fraction(value) || value == (double)(int64_t)value;
+}
 
 static bool is_digit(char c)
 {
@@ -139,6 +149,15 @@ static double read_slowly(const char *at)
     return value;
 }
 
+/* Returns 2^exponent, a normal double. */
+static double power_of_two(int exponent)
+{
+    const uint64_t bits = (uint64_t)(exponent + 1023) << 52;
+    double value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
 /* Rounds a binary number of 192 bits, the highest word first, to 53 bits;
  * *@shift is the number of its leading zeros, 0 or 1. */
 static uint64_t round_to_double(const uint64_t words[3], unsigned *shift)
@@ -187,8 +206,8 @@ static bool read_product(const struct parts *p, double *out)
         shift != least_shift) {
         return false;
     }
-    *out = ldexp((double)rounded,
-                 zkt__pow10_log2(p->power) + 64 - 52 - zeros - (int)shift);
+    *out = (double)rounded * power_of_two(zkt__pow10_log2(p->power) + 64 - 52 -
+                                          zeros - (int)shift);
     return true;
 }
 
@@ -222,7 +241,7 @@ struct zkt_number zkt__number_read(const char *at, const char *end)
     struct zkt_number n = { .real = read_real(&p, at) };
     /* 1.0 and 1e3 are integers by value; past 2^53 no double is known to be
      * exact. */
-    if (fabs(n.real) <= (double)MAX_EXACT && n.real == floor(n.real)) {
+    if (may_have_fraction(n.real) && zkt__real_is_whole(n.real)) {
         n.whole = true;
         n.integer = (int64_t)n.real;
     }
@@ -461,5 +480,5 @@ double zkt__single_round(double value)
 {
     /* From here on it is nearer to what would be the next power of two. */
     const double limit = 0x1.ffffffp127;
-    return fabs(value) < limit ? (double)(float)value : value;
+    return value > -limit && value < limit ? (double)(float)value : value;
 }

@@ -28,6 +28,9 @@ struct zkt_number zkt__number_read(const char *at, const char *end);
  */
 char *zkt__integer_read(char *at, int64_t *out);
 
+/** Returns true if @value, no NaN, has no fraction. */
+bool zkt__real_is_whole(double value);
+
 #define ZKT_NUMBER_SIZE 32 /* suffices for any number */
 
 /** Writes the digits without a NUL; returns their length. */
