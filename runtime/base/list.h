@@ -107,6 +107,13 @@ static inline void zkt__ring_append(struct zkt_ring *ring,
     }
 }
 
+static inline void zkt__ring_prepend(struct zkt_ring *ring,
+                                     struct zkt_node *node)
+{
+    zkt__ring_append(ring, node);
+    ring->first = node;
+}
+
 /* Returns the node after @node, or NULL at the end. */
 static inline struct zkt_node *zkt__ring_after(const struct zkt_ring *ring,
                                                const struct zkt_node *node)

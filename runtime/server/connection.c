@@ -660,7 +660,6 @@ static struct zkt_connection *make(struct zkt_server *server, size_t room)
     c->endpoint.core = &server->core;
     c->endpoint.reading = true;
     c->session.peer.shard = (uint8_t)server->self;
-    zkt__list_init(&c->session.contacts);
     zkt__list_append(&server->sessions.unindexed, &c->session.listed);
     zkt__ws_init_server(&c->ws, &server->ws, c);
     zkt__list_append(&server->connections, &c->all);

@@ -9,7 +9,6 @@ void zkt__asks_init(struct zkt_asks *asks, uint32_t shard)
 {
     asks->session.peer.shard = (uint8_t)shard;
     asks->session.peer.is_program = true;
-    zkt__list_init(&asks->session.contacts);
     zkt__list_init(&asks->finished);
     for (size_t i = 0; i < ZKT_THREADS_MAX; i++) {
         zkt__list_init(&asks->waiting[i]);
@@ -31,17 +30,17 @@ static struct zkt_ask *take_first(const struct zkt_list *list)
 /* The contacts without asks come first in the list. */
 static void sort_in(struct zkt_session *session, struct zkt_contact *contact)
 {
-    zkt__node_unlink(&contact->of_session);
+    zkt__ring_remove(&session->contacts, &contact->of_session);
     if (contact->calls == 0) {
-        zkt__list_prepend(&session->contacts, &contact->of_session);
+        zkt__ring_prepend(&session->contacts, &contact->of_session);
     } else {
-        zkt__list_append(&session->contacts, &contact->of_session);
+        zkt__ring_append(&session->contacts, &contact->of_session);
     }
 }
 
 static struct zkt_contact *first_unused(const struct zkt_session *session)
 {
-    struct zkt_node *first = zkt__list_first(&session->contacts);
+    struct zkt_node *first = session->contacts.first;
     struct zkt_contact *contact = first != NULL
                                       ? ZKT_CONTAINER(first, struct zkt_contact,
                                                       of_session)

@@ -96,7 +96,7 @@ static struct zkt_contact *add(struct zkt_host *host,
     }
     zkt__index_add(&sessions->by_pair, hash_pair(session, hash),
                    (uint32_t)contact->id);
-    zkt__list_append(&session->contacts, &contact->of_session);
+    zkt__ring_append(&session->contacts, &contact->of_session);
     session->contact_count++;
     return contact;
 
@@ -161,7 +161,7 @@ static void remove_from_index(struct zkt_host *host,
 static void leave(struct zkt_host *host, struct zkt_contact *contact, bool lost)
 {
     contact->leaving = true;
-    zkt__node_unlink(&contact->of_session);
+    zkt__ring_remove(&zkt__session_of(contact)->contacts, &contact->of_session);
     remove_from_index(host, contact);
     struct zkt_msg *m = zkt__contact_leave_carrier(contact);
     m->kind = ZKT_MSG_LEAVE; /* the rest is zero */
@@ -199,7 +199,7 @@ void zkt__contact_free(struct zkt_host *host, struct zkt_contact *contact)
             zkt__session_sub_clear(host, contact, (enum zkt_topic)i);
         }
     }
-    zkt__node_unlink(&contact->of_session);
+    zkt__ring_remove(&session->contacts, &contact->of_session);
     session->contact_count--;
     zkt__slots_remove(&sessions->contacts, contact->id);
     zkt__release(host->allocator, zkt__contact_take_closing(contact));
@@ -219,7 +219,7 @@ bool zkt__session_leave(struct zkt_host *host, struct zkt_session *session,
     if (session->peer.close_code == 0) {
         session->peer.close_code = ZKT_CLOSE_LOST;
     }
-    while ((node = zkt__list_first(&session->contacts)) != NULL) {
+    while ((node = session->contacts.first) != NULL) {
         if ((*left)-- <= 0) {
             return false;
         }

@@ -49,8 +49,8 @@ bool zkt__session_begin_record(struct zkt_host *host,
 /* Returns false if there is no memory. */
 static bool tell_contacts(struct zkt_host *host, struct zkt_session *session)
 {
-    for (struct zkt_node *n = zkt__list_first(&session->contacts); n != NULL;
-         n = zkt__list_after(&session->contacts, n)) {
+    for (struct zkt_node *n = session->contacts.first; n != NULL;
+         n = zkt__ring_after(&session->contacts, n)) {
         struct zkt_contact *contact = ZKT_CONTAINER(n, struct zkt_contact,
                                                     of_session);
         struct zkt_msg m;

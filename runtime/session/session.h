@@ -52,7 +52,7 @@ struct zkt_session {
     bool marked;           /* for the time of one broadcast */
     bool closes;           /* it was admitted, and `close` will run */
     uint64_t called; /* shards with calls among them; without a group: none */
-    struct zkt_list contacts; /* that have not left */
+    struct zkt_ring contacts; /* that have not left */
     union {
         struct zkt_contact *recent; /* found last; most likely the next */
         /* The server's, in ZKT_STAGE_HTTP: the answer that is not complete, or
