@@ -5,8 +5,8 @@
 
 enum {
     FIRST_CAPACITY = 4,
-    /* Minimum size of a private buffer: with its header and malloc's the
-     * largest size that glibc caches per thread. */
+    /* The size of a private buffer for few bytes: with its header and malloc's
+     * the largest size that glibc caches per thread. */
     TAIL_SIZE = 1008
 };
 
@@ -54,7 +54,7 @@ static void append(struct zkt_send_queue *q, struct zkt_queued item)
 {
     zkt__queue_items(q)[q->count++] = item;
     q->bytes += item.len;
-    q->tail_capacity = 0;
+    q->has_tail = false;
 }
 
 bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
@@ -87,7 +87,7 @@ static bool add_to_tail(struct zkt_send_queue *q, const void *bytes,
 {
     struct zkt_queued *last = zkt__queue_items(q) + q->count - 1;
     struct zkt_buffer *buffer = last->of.buffer;
-    if (q->tail_capacity - buffer->len < len) {
+    if (TAIL_SIZE - buffer->len < len) {
         return false;
     }
     memcpy(buffer->data + buffer->len, bytes, len);
@@ -103,7 +103,7 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
     if (len == 0 || len > UINT32_MAX / 2) {
         return len == 0;
     }
-    if (q->tail_capacity > 0 && add_to_tail(q, bytes, (uint32_t)len)) {
+    if (q->has_tail && add_to_tail(q, bytes, (uint32_t)len)) {
         return true;
     }
     if (!reserve(q, a, 1)) {
@@ -116,7 +116,7 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
     memcpy(buffer->data, bytes, len);
     buffer->len = (uint32_t)len;
     append(q, (struct zkt_queued){ .of.buffer = buffer, .len = (uint32_t)len });
-    q->tail_capacity = (uint32_t)(len < TAIL_SIZE ? TAIL_SIZE : len);
+    q->has_tail = len <= TAIL_SIZE;
     return true;
 }
 
@@ -150,7 +150,7 @@ bool zkt__queue_catch_up(struct zkt_send_queue *q,
     }
     put_catch_up(q, zkt__queue_items(q) + q->count, catch_up);
     q->count += 1 + catch_up->patch_count;
-    q->tail_capacity = 0;
+    q->has_tail = false;
     return true;
 }
 
@@ -189,10 +189,9 @@ static void drop_head(struct zkt_send_queue *q, struct zkt_buffer **spare)
                                     : head->of.buffer;
     q->first++;
     q->count--;
-    if (q->count == 0 && q->tail_capacity > 0) {
-        const bool fits = q->tail_capacity == TAIL_SIZE;
-        q->tail_capacity = 0;
-        if (fits && *spare == NULL) {
+    if (q->count == 0 && q->has_tail) {
+        q->has_tail = false;
+        if (*spare == NULL) {
             *spare = buffer;
             return;
         }
@@ -275,7 +274,7 @@ void zkt__queue_drop_unsent(struct zkt_send_queue *q)
                                                           : last->of.buffer);
     }
     q->placeholders = 0;
-    q->tail_capacity = 0;
+    q->has_tail = false;
 }
 
 void zkt__queue_finish(struct zkt_send_queue *q, const struct zkt_allocator *a)

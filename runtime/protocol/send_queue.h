@@ -35,11 +35,11 @@ struct zkt_send_queue {
         struct zkt_queued single; /* capacity is 0, the most common case */
     };
     uint32_t first, count, capacity; /* items[first … first + count) */
-    uint32_t tail_capacity; /* of the last item's buffer if more may be added */
-    uint32_t placeholders;  /* among the items */
-    bool compressed;        /* catch-ups are queued in their compressed forms */
-    size_t bytes;           /* of all slices */
-    size_t exempt;          /* of the exempt slices */
+    uint32_t placeholders : 30;      /* among the items */
+    bool compressed : 1; /* catch-ups are queued in their compressed forms */
+    bool has_tail : 1;   /* the last item's buffer may take more */
+    size_t bytes;        /* of all slices */
+    size_t exempt;       /* of the exempt slices */
 };
 
 /** Returns the first item; the others follow. */
