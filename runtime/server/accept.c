@@ -71,7 +71,7 @@ bool zkt__server_admit(struct zkt_server *server, unsigned listener)
         return false;
     }
     if (most > 0 && count > most + ZKT_REFUSED_MAX) {
-        zkt__admission_end_handshake(admission, NULL);
+        zkt__admission_end_handshake(admission, NULL, NULL);
         zkt__admission_remove(admission, NULL, false);
         server->host.stats.limit_hits.connections++;
         return false;
@@ -106,13 +106,14 @@ static bool count_address(struct zkt_server *server, struct zkt_connection *c,
                           const char *address)
 {
     struct zkt_admission *admission = &server->shards->admission;
+    struct zkt_address *counted;
     c->surplus = c->handshake.surplus = zkt__server_is_full(server);
     const int64_t count = zkt__admission_count_address(
-        admission, address, &c->handshake, server->self);
+        admission, address, &c->handshake, server->self, &counted);
+    c->session.peer.address = counted;
     if (count == 0) {
         return false;
     }
-    c->session.peer.address = c->handshake.address;
     if (c->surplus) {
         evict_surplus(server);
     } else {
@@ -143,7 +144,7 @@ void zkt__server_cancel_admission(struct zkt_server *server, unsigned listener)
         zkt__admission_remove_metrics(&server->shards->admission);
         return;
     }
-    zkt__admission_end_handshake(&server->shards->admission, NULL);
+    zkt__admission_end_handshake(&server->shards->admission, NULL, NULL);
     zkt__admission_remove(&server->shards->admission, NULL, false);
     zkt__shards_reopen(server);
 }

@@ -171,44 +171,41 @@ void zkt__admission_remove_metrics(struct zkt_admission *admission)
 
 /* ---- handshakes ---- */
 
-/* Removes a handshake from its address and from the count. */
+/* Removes a handshake, if there is one, from its address and from the count. */
 static void uncount(struct zkt_admission *admission,
-                    struct zkt_handshake *handshake)
+                    struct zkt_handshake *handshake,
+                    struct zkt_address *address)
 {
-    admission->half_open -= !handshake->surplus;
-    admission->surplus_count -= handshake->surplus;
-    zkt__node_unlink(&handshake->node);
-    if (handshake->address != NULL && !handshake->surplus) {
-        zkt__ranking_lower(&admission->busy, &handshake->address->busy);
+    const bool surplus = handshake != NULL && handshake->surplus;
+    admission->half_open -= !surplus;
+    admission->surplus_count -= surplus;
+    if (handshake != NULL) {
+        zkt__node_unlink(&handshake->node);
+    }
+    if (address != NULL && !surplus) {
+        zkt__ranking_lower(&admission->busy, &address->busy);
     }
 }
 
 void zkt__admission_end_handshake(struct zkt_admission *admission,
-                                  struct zkt_handshake *handshake)
+                                  struct zkt_handshake *handshake,
+                                  struct zkt_address *address)
 {
-    struct zkt_handshake none = { 0 };
     lock(admission);
     if (handshake == NULL || !handshake->evicted) {
-        uncount(admission, handshake != NULL ? handshake : &none);
+        uncount(admission, handshake, address);
     } else {
         zkt__node_unlink(&handshake->node); /* unless it was taken */
     }
     unlock(admission);
 }
 
-/* The oldest handshake of the address with most of them; of several such
- * addresses, the one that has had its count for longest. Returns NULL if there
- * is none. */
-static struct zkt_handshake *find_oldest(const struct zkt_admission *admission)
+/* The address with most handshakes; of several, the one that has had its count
+ * for longest. Returns NULL if there is none. */
+static struct zkt_address *find_busiest(const struct zkt_admission *admission)
 {
     struct zkt_ranked *most = zkt__ranking_first(&admission->busy);
-    if (most == NULL) {
-        return NULL;
-    }
-    const struct zkt_address *address = ZKT_CONTAINER(most, struct zkt_address,
-                                                      busy);
-    return ZKT_CONTAINER(zkt__list_first(&address->handshakes),
-                         struct zkt_handshake, node);
+    return most != NULL ? ZKT_CONTAINER(most, struct zkt_address, busy) : NULL;
 }
 
 static uint64_t bit_of(uint32_t shard)
@@ -216,47 +213,46 @@ static uint64_t bit_of(uint32_t shard)
     return (uint64_t)1 << shard;
 }
 
-static void evict(struct zkt_admission *admission,
-                  struct zkt_handshake *handshake)
+/* Evicts the first handshake of a list, that of @address or of the surplus.
+ * Returns its shard. */
+static uint32_t evict(struct zkt_admission *admission,
+                      const struct zkt_list *handshakes,
+                      struct zkt_address *address)
 {
-    uncount(admission, handshake);
-    handshake->evicted = true;
-    zkt__list_append(&admission->evicted[handshake->shard], &handshake->node);
-    atomic_fetch_or(&admission->waiting, bit_of(handshake->shard));
+    struct zkt_handshake *first = ZKT_CONTAINER(zkt__list_first(handshakes),
+                                                struct zkt_handshake, node);
+    uncount(admission, first, address);
+    first->evicted = true;
+    zkt__list_append(&admission->evicted[first->shard], &first->node);
+    atomic_fetch_or(&admission->waiting, bit_of(first->shard));
+    return first->shard;
 }
 
 bool zkt__admission_evict(struct zkt_admission *admission,
                           const struct zkt_limits *limits, uint32_t *shard)
 {
-    struct zkt_handshake *oldest = NULL;
+    struct zkt_address *busiest = NULL;
     lock(admission);
     if (admission->half_open > limits->half_open) {
-        oldest = find_oldest(admission);
+        busiest = find_busiest(admission);
     }
-    if (oldest != NULL) {
-        *shard = oldest->shard;
-        evict(admission, oldest);
+    if (busiest != NULL) {
+        *shard = evict(admission, &busiest->handshakes, busiest);
     }
     unlock(admission);
-    return oldest != NULL;
+    return busiest != NULL;
 }
 
 bool zkt__admission_evict_surplus(struct zkt_admission *admission,
                                   uint32_t *shard)
 {
-    struct zkt_node *oldest = NULL;
     lock(admission);
-    if (admission->surplus_count > ZKT_SURPLUS_MAX) {
-        oldest = zkt__list_first(&admission->surplus);
-    }
-    if (oldest != NULL) {
-        struct zkt_handshake *handshake = ZKT_CONTAINER(
-            oldest, struct zkt_handshake, node);
-        *shard = handshake->shard;
-        evict(admission, handshake);
+    const bool full = admission->surplus_count > ZKT_SURPLUS_MAX;
+    if (full) {
+        *shard = evict(admission, &admission->surplus, NULL);
     }
     unlock(admission);
-    return oldest != NULL;
+    return full;
 }
 
 struct zkt_handshake *zkt__admission_take_evicted(
@@ -338,7 +334,6 @@ static int64_t add_handshake(struct zkt_admission *admission,
         handshake->surplus = false; /* it is counted in half_open */
         return 0;
     }
-    handshake->address = address;
     if (handshake->surplus) {
         admission->half_open--;
         admission->surplus_count++;
@@ -355,14 +350,15 @@ static int64_t add_handshake(struct zkt_admission *admission,
 int64_t zkt__admission_count_address(struct zkt_admission *admission,
                                      const char *address,
                                      struct zkt_handshake *handshake,
-                                     uint32_t shard)
+                                     uint32_t shard,
+                                     struct zkt_address **counted)
 {
     char network[ZKT_IP_TEXT];
     const char *text = zkt__ip_network(address, network);
     handshake->shard = shard;
     lock(admission);
-    const int64_t count = add_handshake(
-        admission, find_address(admission, text), handshake);
+    *counted = find_address(admission, text);
+    const int64_t count = add_handshake(admission, *counted, handshake);
     unlock(admission);
     return count;
 }
@@ -384,15 +380,14 @@ static void release_if_unused(struct zkt_admission *admission,
  * it. */
 static void move_handshake(struct zkt_admission *admission,
                            struct zkt_handshake *handshake,
-                           struct zkt_address *to)
+                           struct zkt_address *from, struct zkt_address *to)
 {
     if (!handshake->evicted) {
         zkt__node_unlink(&handshake->node);
-        zkt__ranking_lower(&admission->busy, &handshake->address->busy);
+        zkt__ranking_lower(&admission->busy, &from->busy);
         zkt__list_append(&to->handshakes, &handshake->node);
         zkt__ranking_raise(&admission->busy, &to->busy);
     }
-    handshake->address = to;
 }
 
 /* Under the lock. */
@@ -401,7 +396,7 @@ static int64_t move(struct zkt_admission *admission,
                     struct zkt_address *to)
 {
     if (handshake != NULL && from != to) {
-        move_handshake(admission, handshake, to);
+        move_handshake(admission, handshake, from, to);
     }
     to->refs++;
     to->connections++;

@@ -37,8 +37,7 @@ struct zkt_address;
 
 /* A handshake, embedded in a connection; under the lock. */
 struct zkt_handshake {
-    struct zkt_node node;        /* in the list of its address, or in evicted */
-    struct zkt_address *address; /* or NULL; constant */
+    struct zkt_node node; /* in the list of its address, or in evicted */
     uint32_t shard;
     bool evicted; /* to be dropped; no longer counted */
     bool surplus; /* counted among those, and not in half_open; constant */
@@ -121,10 +120,12 @@ void zkt__admission_remove_metrics(struct zkt_admission *admission);
 
 /* ---- handshakes ---- */
 
-/** Ends a handshake, whether it succeeded or failed. Takes NULL for a
- * connection without a record. */
+/** Ends a handshake of @address, whether it succeeded or failed. Takes NULL and
+ * NULL for a connection without a record, and NULL for an address that was not
+ * counted. */
 void zkt__admission_end_handshake(struct zkt_admission *admission,
-                                  struct zkt_handshake *handshake);
+                                  struct zkt_handshake *handshake,
+                                  struct zkt_address *address);
 /**
  * Evicts a handshake if there are more than half_open. Returns true if shard
  * *@shard has to drop its connection.
@@ -150,15 +151,16 @@ struct zkt_handshake *zkt__admission_take_evicted(
 
 /**
  * Counts a connection of the numeric @address, or of its network if it is IPv6.
- * @handshake, on @shard, may be evicted until it ends, and may be surplus; its
- * address is counted until the connection is removed. Returns the count of the
- * address, or 0 if there is no memory. "" is no address: 1 is returned for each
- * of these.
+ * @handshake, on @shard, may be evicted until it ends, and may be surplus;
+ * *@counted is counted until the connection is removed. Returns the count of
+ * the address, or 0 if there is no memory. "" is no address: 1 is returned for
+ * each of these.
  */
 int64_t zkt__admission_count_address(struct zkt_admission *admission,
                                      const char *address,
                                      struct zkt_handshake *handshake,
-                                     uint32_t shard);
+                                     uint32_t shard,
+                                     struct zkt_address **counted);
 
 /**
  * Counts a connection, which counts for *@counted, for the numeric @address in

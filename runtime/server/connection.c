@@ -44,7 +44,7 @@ static void advance_stage(struct zkt_connection *c, enum zkt_stage stage)
     c->stage = stage;
     if (before == ZKT_STAGE_HANDSHAKE && zkt__connection_is_counted(c)) {
         zkt__admission_end_handshake(&server_of(c)->shards->admission,
-                                     &c->handshake);
+                                     &c->handshake, c->session.peer.address);
         zkt__shards_reopen(server_of(c));
     }
     if (before < ZKT_STAGE_OVER && stage >= ZKT_STAGE_OVER) {

@@ -12,6 +12,7 @@ struct work {
     struct zkt_admission admission;
     struct zkt_limits limits;
     struct zkt_handshake *handshakes;
+    struct zkt_address *first; /* the address of the oldest */
     size_t n;
 };
 
@@ -26,10 +27,13 @@ static void finish(void *work)
 static bool handshake(struct work *w, size_t i)
 {
     char address[32];
+    struct zkt_address *counted;
     snprintf(address, sizeof(address), "10.%zu.%zu.%zu", i >> 16 & 255,
              i >> 8 & 255, i & 255);
-    return zkt__admission_count_address(&w->admission, address,
-                                        &w->handshakes[i], 0) == 1;
+    const int64_t count = zkt__admission_count_address(
+        &w->admission, address, &w->handshakes[i], 0, &counted);
+    w->first = i == 0 ? counted : w->first;
+    return count == 1;
 }
 
 static void *prepare(const void *with, size_t n)
@@ -68,7 +72,7 @@ static bool make_room(void *work)
     }
     struct zkt_handshake *evicted = zkt__admission_take_evicted(&w->admission,
                                                                 0);
-    zkt__admission_end_handshake(&w->admission, evicted);
+    zkt__admission_end_handshake(&w->admission, evicted, w->first);
     return evicted == &w->handshakes[0];
 }
 

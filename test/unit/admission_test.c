@@ -48,11 +48,13 @@ static struct zkt_address *come(struct zkt_admission *admission,
                                 const char *text, int64_t count)
 {
     struct zkt_handshake handshake = { 0 };
+    struct zkt_address *address = NULL;
     enter(admission, &few, false);
     assert_int_equal(
-        zkt__admission_count_address(admission, text, &handshake, 0), count);
-    zkt__admission_end_handshake(admission, &handshake);
-    return handshake.address;
+        zkt__admission_count_address(admission, text, &handshake, 0, &address),
+        count);
+    zkt__admission_end_handshake(admission, &handshake, address);
+    return address;
 }
 
 static void test_a_share_of_the_instances(void **state)
@@ -179,6 +181,7 @@ static void test_no_address_makes_room(void **state)
     struct failing_alloc alloc;
     struct zkt_admission admission;
     struct zkt_handshake handshakes[3] = { 0 };
+    struct zkt_address *addresses[3] = { 0 };
     struct zkt_limit_counts reached = { 0 };
     uint32_t shard = 9;
     (void)state;
@@ -186,16 +189,17 @@ static void test_no_address_makes_room(void **state)
     for (int i = 0; i < 3; i++) {
         assert_true(zkt__admission_is_open(&admission, &few, 0, &reached));
         enter(&admission, &few, i == 2);
-        assert_int_equal(
-            zkt__admission_count_address(&admission, "", &handshakes[i], 0), 1);
+        assert_int_equal(zkt__admission_count_address(
+                             &admission, "", &handshakes[i], 0, &addresses[i]),
+                         1);
     }
     assert_true(zkt__admission_evict(&admission, &few, &shard));
     assert_int_equal(shard, 0);
     assert_ptr_equal(zkt__admission_take_evicted(&admission, 0),
                      &handshakes[0]);
     for (int i = 0; i < 3; i++) {
-        zkt__admission_end_handshake(&admission, &handshakes[i]);
-        zkt__admission_remove(&admission, handshakes[i].address, false);
+        zkt__admission_end_handshake(&admission, &handshakes[i], addresses[i]);
+        zkt__admission_remove(&admission, addresses[i], false);
     }
     assert_int_equal(admission.half_open, 0);
     end(&admission, &alloc);
@@ -208,15 +212,16 @@ static void test_no_memory(void **state)
         struct failing_alloc alloc;
         struct zkt_admission admission;
         struct zkt_handshake handshake = { 0 };
+        struct zkt_address *address = NULL;
         begin(&admission, &alloc, &few);
         alloc.fail_at = i;
         enter(&admission, &few, false);
-        const int64_t count = zkt__admission_count_address(&admission, "a",
-                                                           &handshake, 0);
-        assert_int_equal(count, handshake.address != NULL);
+        const int64_t count = zkt__admission_count_address(
+            &admission, "a", &handshake, 0, &address);
+        assert_int_equal(count, address != NULL);
         assert_int_equal(count, i == 7);
-        zkt__admission_end_handshake(&admission, &handshake);
-        zkt__admission_remove(&admission, handshake.address, false);
+        zkt__admission_end_handshake(&admission, &handshake, address);
+        zkt__admission_remove(&admission, address, false);
         assert_int_equal(admission.half_open, 0);
         end(&admission, &alloc);
     }
@@ -230,6 +235,7 @@ static void test_the_order_of_making_room(void **state)
     static const char *const texts[] = { "a", "b", "b", "c", "c", "c" };
     static const int order[] = { 3, 1, 4, 0, 2, 5 }; /* the order of closing */
     struct zkt_handshake handshakes[6] = { 0 };
+    struct zkt_address *addresses[6] = { 0 };
     struct zkt_limit_counts reached = { 0 };
     bool full = true;
     struct failing_alloc alloc;
@@ -240,7 +246,8 @@ static void test_the_order_of_making_room(void **state)
     for (uint32_t i = 0; i < 6; i++) {
         enter(&admission, &six, false);
         assert_true(zkt__admission_count_address(&admission, texts[i],
-                                                 &handshakes[i], i % 3) > 0);
+                                                 &handshakes[i], i % 3,
+                                                 &addresses[i]) > 0);
         assert_false(zkt__admission_evict(&admission, &six, &shard));
     }
     for (int i = 0; i < 6; i++) {
@@ -252,7 +259,8 @@ static void test_the_order_of_making_room(void **state)
                          &handshakes[order[i]]);
         assert_null(zkt__admission_take_evicted(&admission, shard));
         assert_false(zkt__admission_has_evicted(&admission, shard));
-        zkt__admission_end_handshake(&admission, &handshakes[order[i]]);
+        zkt__admission_end_handshake(&admission, &handshakes[order[i]],
+                                     addresses[order[i]]);
     }
     /* Six connections are on their way, and no other can make room: none may
      * come. */
@@ -263,11 +271,11 @@ static void test_the_order_of_making_room(void **state)
     assert_int_equal(reached.half_open, 1);
     assert_false(zkt__admission_evict(&admission, &six, &shard));
     for (int i = 0; i < 6; i++) {
-        zkt__admission_end_handshake(&admission, NULL);
+        zkt__admission_end_handshake(&admission, NULL, NULL);
         zkt__admission_remove(&admission, NULL, false);
     }
     for (int i = 0; i < 6; i++) {
-        zkt__admission_remove(&admission, handshakes[i].address, false);
+        zkt__admission_remove(&admission, addresses[i], false);
     }
     assert_int_equal(admission.half_open, 0);
     assert_int_equal(admission.connections, 0);
@@ -279,6 +287,7 @@ static void test_the_order_of_making_room(void **state)
 static void test_just_in_time(void **state)
 {
     struct zkt_handshake handshakes[3] = { 0 };
+    struct zkt_address *addresses[3] = { 0 };
     struct failing_alloc alloc;
     struct zkt_admission admission;
     uint32_t shard = 0;
@@ -288,18 +297,18 @@ static void test_just_in_time(void **state)
         enter(&admission, &few, i == 2);
         assert_int_equal(zkt__admission_evict(&admission, &few, &shard),
                          i == 2);
-        assert_true(zkt__admission_count_address(&admission, "a",
-                                                 &handshakes[i], 0) > 0);
+        assert_true(zkt__admission_count_address(
+                        &admission, "a", &handshakes[i], 0, &addresses[i]) > 0);
     }
-    zkt__admission_end_handshake(&admission, &handshakes[0]);
+    zkt__admission_end_handshake(&admission, &handshakes[0], addresses[0]);
     assert_true(zkt__admission_has_evicted(&admission, 0));
     assert_null(zkt__admission_take_evicted(&admission, 0));
     assert_int_equal(admission.half_open, 2);
     for (int i = 1; i < 3; i++) {
-        zkt__admission_end_handshake(&admission, &handshakes[i]);
+        zkt__admission_end_handshake(&admission, &handshakes[i], addresses[i]);
     }
     for (int i = 0; i < 3; i++) {
-        zkt__admission_remove(&admission, handshakes[i].address, false);
+        zkt__admission_remove(&admission, addresses[i], false);
     }
     assert_int_equal(admission.half_open, 0);
     end(&admission, &alloc);
@@ -317,14 +326,14 @@ static void *take_and_release(void *user)
     struct zkt_admission *admission = user;
     for (int i = 0; i < ROUNDS; i++) {
         struct zkt_handshake handshake = { 0 };
+        struct zkt_address *a;
         struct zkt_limit_counts reached = { 0 };
         bool full;
         assert_true(zkt__admission_add(admission, &many, 0, &reached, &full) >
                     0);
         (void)zkt__admission_count_address(admission, i % 2 == 0 ? "a" : "b",
-                                           &handshake, 0);
-        zkt__admission_end_handshake(admission, &handshake);
-        struct zkt_address *a = handshake.address;
+                                           &handshake, 0, &a);
+        zkt__admission_end_handshake(admission, &handshake, a);
         const bool taken = a != NULL &&
                            zkt__admission_charge_instance(admission, a);
         zkt__admission_remove(admission, a, false);
@@ -405,21 +414,21 @@ static void test_moving(void **state)
     struct failing_alloc alloc;
     struct zkt_admission admission;
     struct zkt_handshake handshakes[3] = { { .evicted = false } };
+    struct zkt_address *counted[3] = { NULL };
     uint32_t shard;
     (void)state;
     begin(&admission, &alloc, &few);
     for (size_t i = 0; i < 3; i++) {
         enter(&admission, &few, i == 2);
-        assert_int_equal(
-            zkt__admission_count_address(&admission, "", &handshakes[i], 0), 1);
+        assert_int_equal(zkt__admission_count_address(
+                             &admission, "", &handshakes[i], 0, &counted[i]),
+                         1);
     }
-    struct zkt_address *counted[3] = { handshakes[0].address,
-                                       handshakes[1].address,
-                                       handshakes[2].address };
+    struct zkt_address *const without = counted[0];
     assert_int_equal(zkt__admission_move(&admission, "2001:db8::1",
                                          &handshakes[1], &counted[1]),
                      1);
-    assert_ptr_equal(handshakes[1].address, counted[1]);
+    assert_ptr_not_equal(counted[1], without);
     assert_int_equal(zkt__admission_move(&admission, "2001:db8::2",
                                          &handshakes[2], &counted[2]),
                      2);
@@ -433,17 +442,17 @@ static void test_moving(void **state)
     assert_ptr_equal(zkt__admission_take_evicted(&admission, 0),
                      &handshakes[1]);
     /* Without a handshake, without memory, and to the same. */
-    zkt__admission_end_handshake(&admission, &handshakes[0]);
+    zkt__admission_end_handshake(&admission, &handshakes[0], counted[0]);
     alloc.fail_at = alloc.calls + 1;
     assert_int_equal(
         zkt__admission_move(&admission, "10.0.0.9", NULL, &counted[0]), 0);
-    assert_ptr_equal(counted[0], handshakes[0].address);
+    assert_ptr_equal(counted[0], without);
     assert_int_equal(
         zkt__admission_move(&admission, "10.0.0.1", NULL, &counted[0]), 2);
     assert_int_equal(
         zkt__admission_move(&admission, "10.0.0.1", NULL, &counted[0]), 2);
-    zkt__admission_end_handshake(&admission, &handshakes[1]);
-    zkt__admission_end_handshake(&admission, &handshakes[2]);
+    zkt__admission_end_handshake(&admission, &handshakes[1], counted[1]);
+    zkt__admission_end_handshake(&admission, &handshakes[2], counted[2]);
     for (size_t i = 0; i < 3; i++) {
         zkt__admission_remove(&admission, counted[i], false);
     }
