@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/timeouts.h"
 
@@ -22,8 +23,8 @@ enum zkt_deadline {
 /* A period in which output has to be taken; then another begins. */
 struct zkt_window {
     struct zkt_timeout timeout;
-    size_t done; /* bytes taken in it */
-    size_t most; /* bytes queued at its begin */
+    uint32_t done; /* bytes taken in it, at most UINT32_MAX */
+    uint32_t most; /* bytes queued at its begin, at most UINT32_MAX */
 };
 
 /* The incomplete message or request of a connection. A message that has begun

@@ -264,7 +264,7 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
         zkt__deadline_output_over(c);
         return;
     }
-    output->done += taken;
+    output->done = zkt__deadline_bytes(output->done + taken);
     if (!is_armed(&output->timeout) || output->done >= output->most ||
         is_progress(server_of(c), ZKT_DEADLINE_OUTPUT, output->done)) {
         zkt__deadline_output_begin(c);

@@ -81,6 +81,11 @@ static inline void zkt__deadline_begin(struct zkt_connection *c,
     zkt__deadline_arm(server, row, &c->deadlines.phase);
 }
 
+static inline uint32_t zkt__deadline_bytes(size_t bytes)
+{
+    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
+
 /** Begins a period for the queued output: its peer need not take more than is
  * queued now. */
 static inline void zkt__deadline_output_begin(struct zkt_connection *c)
@@ -88,7 +93,7 @@ static inline void zkt__deadline_output_begin(struct zkt_connection *c)
     struct zkt_server *server = (struct zkt_server *)(void *)c->endpoint.core;
     struct zkt_window *output = &c->deadlines.output;
     output->done = 0;
-    output->most = c->session.queue.bytes;
+    output->most = zkt__deadline_bytes(c->session.queue.bytes);
     zkt__deadline_arm(server, ZKT_DEADLINE_OUTPUT, &output->timeout);
 }
 
