@@ -63,7 +63,7 @@ static void mark_for_reaping(struct zkt_connection *c)
 
 static void drop_streams(struct zkt_connection *c)
 {
-    if (c->session.streams.first != NULL) {
+    if (zkt__session_waiting_bytes(&c->session) > 0) {
         zkt__streams_drop(&server_of(c)->host, &c->session);
         zkt__output_follow(c);
     }
@@ -612,7 +612,7 @@ static void sent(struct zkt_endpoint *e, size_t len)
     len = len < most ? len : most;
     server_of(c)->host.stats.bytes_out += len;
     zkt__session_sent(&server_of(c)->host, &c->session, len);
-    if (c->session.waiting_bytes > 0) {
+    if (zkt__session_waiting_bytes(&c->session) > 0) {
         zkt__streams_send(&server_of(c)->host, &c->session);
     }
     output_taken(c, len);
@@ -784,7 +784,7 @@ static void finish(struct zkt_server *server, struct zkt_connection *c)
                                c->session.peer.address);
     }
     if (!stays) {
-        zkt__release(server->allocator, c->session.peer.close_reason);
+        zkt__session_free(&server->host, &c->session);
         zkt__release(server->allocator, c);
     }
 }

@@ -74,7 +74,7 @@ static void count(struct zkt_connection *c, size_t bytes)
 void zkt__output_follow(struct zkt_connection *c)
 {
     const size_t bytes = zkt__queue_backlog(&c->session.queue) +
-                         c->session.waiting_bytes;
+                         zkt__session_waiting_bytes(&c->session);
     zkt__output_follow_reading(c);
     follow_oversize(c);
     count(c, bytes > server_of(c)->output_little ? bytes : 0);

@@ -276,7 +276,6 @@ void zkt__session_finish(struct zkt_host *host, struct zkt_session *session)
     }
     zkt__node_unlink(&session->wait_node);
     zkt__node_unlink(&session->listed);
-    zkt__release(host->allocator, session->buckets);
     if (session->id != 0) {
         zkt__index_remove(
             &sessions->by_client,

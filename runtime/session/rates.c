@@ -277,16 +277,19 @@ bool zkt__rate_value(const struct zkt_type *type, const void *data,
 /* ---- sessions ---- */
 
 /* Returns the bucket of a connection, or NULL if there is no memory. */
-static struct zkt_bucket *find_own(const struct zkt_host *host,
+static struct zkt_bucket *find_own(struct zkt_host *host,
                                    struct zkt_session *session,
                                    const struct zkt_rate *rate)
 {
-    if (session->buckets == NULL) {
-        session->buckets = zkt__alloc_zero(host->allocator,
-                                           host->app.info->rate_count,
-                                           sizeof(*session->buckets));
+    struct zkt_session_extras *extras = zkt__session_extras(host, session);
+    if (extras != NULL && extras->buckets == NULL) {
+        extras->buckets = zkt__alloc_zero(host->allocator,
+                                          host->app.info->rate_count,
+                                          sizeof(*extras->buckets));
     }
-    return session->buckets != NULL ? &session->buckets[rate->number] : NULL;
+    return extras != NULL && extras->buckets != NULL
+               ? &extras->buckets[rate->number]
+               : NULL;
 }
 
 /* Returns the data of a connection, or NULL. */

@@ -40,6 +40,27 @@ void zkt__sessions_finish(struct zkt_sessions *sessions,
     zkt__buffer_unref(sessions->spare_buffer);
 }
 
+/* ---- memory ---- */
+
+struct zkt_session_extras *zkt__session_extras(struct zkt_host *host,
+                                               struct zkt_session *session)
+{
+    if (session->extras == NULL) {
+        session->extras = zkt__alloc_zero(host->allocator, 1,
+                                          sizeof(*session->extras));
+    }
+    return session->extras;
+}
+
+void zkt__session_free(struct zkt_host *host, struct zkt_session *session)
+{
+    if (session->extras != NULL) {
+        zkt__release(host->allocator, session->extras->buckets);
+        zkt__release(host->allocator, session->extras);
+    }
+    zkt__release(host->allocator, session->peer.close_reason);
+}
+
 /* ---- output ---- */
 
 /* Reports to the server that a frame was queued, or (@good is false) that there

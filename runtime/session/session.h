@@ -33,11 +33,19 @@ struct zkt_session_events {
     void (*failed)(struct zkt_session *session);
     /* The session has no contact any more. */
     void (*all_left)(struct zkt_session *session);
-    /* Parts of streams wait, as waiting_bytes has them. */
+    /* Parts of streams wait: zkt__session_waiting_bytes. */
     void (*held)(struct zkt_session *session);
     /* Returns a part of the client's certificate, as zkt_core.certificate. */
     struct zkt_str (*certificate)(struct zkt_session *session,
                                   enum zkt_certificate_part part);
+};
+
+/* The members that most sessions do not need; made with the first of them. */
+struct zkt_session_extras {
+    struct zkt_memberships *memberships; /* topics.h; NULL: no topics */
+    struct zkt_bucket *buckets; /* by number of the rate; NULL: all full */
+    struct zkt_ring streams;    /* with parts that wait (streams.h) */
+    size_t waiting_bytes;       /* of those parts */
 };
 
 /* The session layer's half of a connection; embedded in the server's half. */
@@ -62,15 +70,19 @@ struct zkt_session {
     struct zkt_node wait_node;     /* in sessions->awaiting_…, or gated */
     struct zkt_session_task *task; /* parked (task.h), or NULL */
     struct zkt_connection_record *record; /* or NULL */
-    struct zkt_memberships *memberships;  /* topics.h; NULL: no topics */
-    struct zkt_bucket *buckets; /* by number of the rate; NULL: all full */
+    struct zkt_session_extras *extras;    /* NULL: none yet */
     /* In sessions->unindexed while id is 0; then in sessions->hearing, if the
      * session gets broadcasts. */
     struct zkt_node listed;
-    struct zkt_ring streams; /* with parts that wait (streams.h) */
-    size_t waiting_bytes;    /* of those parts */
     struct zkt_send_queue queue;
 };
+
+/* Returns the bytes of the parts of streams that wait. */
+static inline size_t zkt__session_waiting_bytes(
+    const struct zkt_session *session)
+{
+    return session->extras != NULL ? session->extras->waiting_bytes : 0;
+}
 
 /** Returns the session of a contact. */
 static inline struct zkt_session *zkt__session_of(
@@ -127,6 +139,12 @@ bool zkt__sessions_may_wake(const struct zkt_host *host);
 void zkt__sessions_wake(struct zkt_host *host);
 
 /* ---- one session ---- */
+
+/** Returns the extras, or NULL if there is no memory. */
+struct zkt_session_extras *zkt__session_extras(struct zkt_host *host,
+                                               struct zkt_session *session);
+/** Frees the memory of a session that has ended, except the session. */
+void zkt__session_free(struct zkt_host *host, struct zkt_session *session);
 
 /**
  * Returns true if the next message may be received: not while too many calls

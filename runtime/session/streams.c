@@ -13,13 +13,13 @@ static void begin_waiting(struct zkt_session *session,
     if (!zkt__node_linked(&stream->waiting)) {
         stream->session = session;
         zkt__stream_ref(stream);
-        zkt__ring_append(&session->streams, &stream->waiting);
+        zkt__ring_append(&session->extras->streams, &stream->waiting);
     }
 }
 
 static void end_waiting(struct zkt_stream *stream)
 {
-    zkt__ring_remove(&stream->session->streams, &stream->waiting);
+    zkt__ring_remove(&stream->session->extras->streams, &stream->waiting);
     stream->session = NULL;
     zkt__stream_unref(stream);
 }
@@ -33,7 +33,7 @@ static struct zkt_part *take_part(struct zkt_stream *stream)
     }
     struct zkt_part *part = ZKT_CONTAINER(first, struct zkt_part, message.node);
     zkt__node_unlink(first);
-    stream->session->waiting_bytes -= part->frame->len;
+    stream->session->extras->waiting_bytes -= part->frame->len;
     return part;
 }
 
@@ -76,8 +76,8 @@ static void send_next(struct zkt_host *host, struct zkt_session *session,
     if (zkt__list_empty(&stream->parts)) {
         end_waiting(stream);
     } else {
-        zkt__ring_remove(&session->streams, &stream->waiting);
-        zkt__ring_append(&session->streams, &stream->waiting);
+        zkt__ring_remove(&session->extras->streams, &stream->waiting);
+        zkt__ring_append(&session->extras->streams, &stream->waiting);
     }
     send_frame(host, session, part->frame);
     zkt__part_free(part);
@@ -89,7 +89,9 @@ static void send_next(struct zkt_host *host, struct zkt_session *session,
 
 static struct zkt_stream *first_of(const struct zkt_session *session)
 {
-    struct zkt_node *first = session->streams.first;
+    struct zkt_node *first = session->extras != NULL
+                                 ? session->extras->streams.first
+                                 : NULL;
     return first != NULL ? ZKT_CONTAINER(first, struct zkt_stream, waiting)
                          : NULL;
 }
@@ -130,11 +132,17 @@ void zkt__streams_take(struct zkt_host *host, struct zkt_msg *m)
         zkt__part_free(part);
         return;
     }
+    struct zkt_session_extras *extras = zkt__session_extras(host, session);
+    if (extras == NULL) {
+        zkt__part_free(part);
+        host->sessions->events.failed(session);
+        return;
+    }
     zkt__list_append(&part->stream->parts, &m->node);
-    session->waiting_bytes += part->frame->len;
+    extras->waiting_bytes += part->frame->len;
     begin_waiting(session, part->stream);
     zkt__streams_send(host, session);
-    if (session->waiting_bytes > 0) {
+    if (extras->waiting_bytes > 0) {
         host->sessions->events.held(session);
     }
 }

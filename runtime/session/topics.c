@@ -121,7 +121,8 @@ static struct zkt_memberships *join_all(struct zkt_host *host,
 static bool has_same(const struct zkt_session *session,
                      const struct zkt_connection_record *record, uint32_t count)
 {
-    const struct zkt_memberships *memberships = session->memberships;
+    const struct zkt_memberships *memberships =
+        session->extras != NULL ? session->extras->memberships : NULL;
     bool same = count == (memberships != NULL ? memberships->count : 0);
     for (uint32_t i = 0; i < count && same; i++) {
         const struct zkt_topic_group *group = memberships->all[i].group;
@@ -140,13 +141,16 @@ bool zkt__session_follow_topics(struct zkt_host *host,
     if (has_same(session, record, count)) {
         return true;
     }
+    if (zkt__session_extras(host, session) == NULL) {
+        return false;
+    }
     if (count > 0) {
         memberships = join_all(host, session, record->topics, count);
         if (memberships == NULL) {
             return false;
         }
     }
-    leave_all(host, session->memberships);
-    session->memberships = memberships;
+    leave_all(host, session->extras->memberships);
+    session->extras->memberships = memberships;
     return true;
 }
