@@ -45,14 +45,21 @@ static inline uint64_t load(const unsigned char *at, size_t len)
     return word;
 }
 
-static inline uint64_t siphash(const struct zkt_hash_key *key, const void *data,
-                               size_t len, unsigned rounds,
-                               unsigned final_rounds)
+enum {
+    NARROW = 0,  /* 64 bits */
+    WIDE = 0xee, /* 128 bits */
+    WIDE_SECOND = 0xdd
+};
+
+/* Takes in the whole input. */
+static inline struct sip absorb(const struct zkt_hash_key *key,
+                                const void *data, size_t len, unsigned rounds,
+                                uint64_t width)
 {
     const unsigned char *at = data;
     struct sip s = {
         key->k0 ^ 0x736f6d6570736575u,
-        key->k1 ^ 0x646f72616e646f6du,
+        key->k1 ^ 0x646f72616e646f6du ^ width,
         key->k0 ^ 0x6c7967656e657261u,
         key->k1 ^ 0x7465646279746573u,
     };
@@ -61,11 +68,24 @@ static inline uint64_t siphash(const struct zkt_hash_key *key, const void *data,
         sip_word(&s, load(at, 8), rounds);
     }
     sip_word(&s, load(at, left) | (uint64_t)len << 56, rounds);
-    s.v2 ^= 0xff;
-    for (unsigned i = 0; i < final_rounds; i++) {
-        sip_round(&s);
+    return s;
+}
+
+static inline uint64_t squeeze(struct sip *s, unsigned rounds)
+{
+    for (unsigned i = 0; i < rounds; i++) {
+        sip_round(s);
     }
-    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+    return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+}
+
+static inline uint64_t siphash(const struct zkt_hash_key *key, const void *data,
+                               size_t len, unsigned rounds,
+                               unsigned final_rounds)
+{
+    struct sip s = absorb(key, data, len, rounds, NARROW);
+    s.v2 ^= 0xff;
+    return squeeze(&s, final_rounds);
 }
 
 uint64_t zkt__hash(const struct zkt_hash_key *key, const void *data, size_t len)
@@ -76,4 +96,14 @@ uint64_t zkt__hash(const struct zkt_hash_key *key, const void *data, size_t len)
 uint64_t zkt__prf(const struct zkt_hash_key *key, const void *data, size_t len)
 {
     return siphash(key, data, len, 2, 4);
+}
+
+void zkt__prf_128(const struct zkt_hash_key *key, const void *data, size_t len,
+                  uint64_t out[2])
+{
+    struct sip s = absorb(key, data, len, 2, WIDE);
+    s.v2 ^= WIDE;
+    out[0] = squeeze(&s, 4);
+    s.v1 ^= WIDE_SECOND;
+    out[1] = squeeze(&s, 4);
 }

@@ -21,5 +21,8 @@ uint64_t zkt__hash(const struct zkt_hash_key *key, const void *data,
  * makes unpredictable ids.
  */
 uint64_t zkt__prf(const struct zkt_hash_key *key, const void *data, size_t len);
+/** The variant with 128 bits. */
+void zkt__prf_128(const struct zkt_hash_key *key, const void *data, size_t len,
+                  uint64_t out[2]);
 
 #endif

@@ -27,30 +27,40 @@ uint64_t zkt__random_next(struct zkt_random *random)
     return zkt__prf(&random->key, &counter, sizeof(counter));
 }
 
-static inline char *put_hex(char *out, uint64_t bits, size_t bytes)
+/* Returns eight hex digits, a byte each, for the low halves of eight bytes. */
+static inline uint64_t to_digits(uint64_t halves)
 {
-    static const char digits[] =
-        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
-        "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
-        "404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f"
-        "606162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f"
-        "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f"
-        "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
-        "c0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
-        "e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
-    for (size_t i = 0; i < bytes; i++, bits >>= 8, out += 2) {
-        memcpy(out, digits + 2 * (bits & 255), 2);
-    }
-    return out;
+    const uint64_t ones = 0x0101010101010101;
+    const uint64_t letters = (halves + 6 * ones) >> 4 & ones;
+    return halves + '0' * ones + letters * ('a' - '0' - 10);
+}
+
+/* Writes 32 digits. */
+static inline void put_digits(struct zkt_random *random, char *out)
+{
+    const uint64_t counter = random->counter++, low = 0x0f0f0f0f0f0f0f0f;
+    uint64_t bits[2];
+    zkt__prf_128(&random->key, &counter, sizeof(counter), bits);
+    const uint64_t digits[4] = {
+        to_digits(bits[0] & low),
+        to_digits(bits[0] >> 4 & low),
+        to_digits(bits[1] & low),
+        to_digits(bits[1] >> 4 & low),
+    };
+    memcpy(out, digits, sizeof(digits));
 }
 
 void zkt__random_hex(struct zkt_random *random, char *out, size_t bytes)
 {
-    for (; bytes >= sizeof(uint64_t); bytes -= sizeof(uint64_t)) {
-        out = put_hex(out, zkt__random_next(random), sizeof(uint64_t));
+    char rest[32];
+    for (; bytes >= sizeof(rest) / 2; bytes -= sizeof(rest) / 2) {
+        put_digits(random, out);
+        out += sizeof(rest);
     }
     if (bytes > 0) {
-        out = put_hex(out, zkt__random_next(random), bytes);
+        put_digits(random, rest);
+        memcpy(out, rest, 2 * bytes);
+        out += 2 * bytes;
     }
     *out = '\0';
 }

@@ -28,7 +28,7 @@ bool zkt__random_init(struct zkt_random *random, struct zkt_hash_key *hash_key,
 
 uint64_t zkt__random_next(struct zkt_random *random);
 
-/** Writes @bytes random bytes as 2 * @bytes lower-case hex digits and a NUL. */
+/** Writes 2 * @bytes random hex digits, in lower case, and a NUL. */
 void zkt__random_hex(struct zkt_random *random, char *out, size_t bytes);
 
 #endif

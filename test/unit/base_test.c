@@ -69,6 +69,22 @@ static void test_siphash(void **state)
     assert_int_not_equal(zkt__hash(&key, "a", 1), zkt__hash(&key, "b", 1));
 }
 
+/* The same with 128 bits: the bytes of the reference, as two words. */
+static void test_siphash_128(void **state)
+{
+    static const uint64_t expected[][2] = {
+        { 0xe6a825ba047f81a3, 0x930255c71472f66d },
+        { 0x44af996bd8c187da, 0x45fc229b11597634 },
+    };
+    const struct zkt_hash_key key = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
+    uint64_t out[2];
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        zkt__prf_128(&key, "", i, out);
+        assert_memory_equal(out, expected[i], sizeof(out));
+    }
+}
+
 static bool same_number(const void *owner, uint32_t position, const void *key,
                         size_t len)
 {
@@ -235,6 +251,7 @@ static void test_random(void **state)
     zkt__random_hex(&a, one, 16);
     zkt__random_hex(&a, two, 16);
     assert_int_equal(strlen(one), 32);
+    assert_int_equal(strspn(one, "0123456789abcdef"), 32);
     assert_string_not_equal(one, two);
     zkt__random_hex(&b, two, 16);
     assert_string_not_equal(one, two);
@@ -255,12 +272,12 @@ static void test_map_find(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),  cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_siphash), cmocka_unit_test(test_index),
-        cmocka_unit_test(test_slots),   cmocka_unit_test(test_timeouts),
-        cmocka_unit_test(test_utf8),    cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_random),  cmocka_unit_test(test_map_find),
-        cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_status),   cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_siphash),  cmocka_unit_test(test_siphash_128),
+        cmocka_unit_test(test_index),    cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_timeouts), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_limits),   cmocka_unit_test(test_random),
+        cmocka_unit_test(test_map_find), cmocka_unit_test(test_ring),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
