@@ -159,7 +159,7 @@ struct line {
 /* Finds the places of the current field's line, with blanks around its value or
  * no value. The colon is found back from the value, or from the begin of the
  * line, since llhttp does not say where an empty value is. */
-static void measure_line(const struct zkt_http_reader *r, struct line *out)
+static struct line measure_line(const struct zkt_http_reader *r)
 {
     const uint8_t *bytes = r->bytes;
     uint32_t at = r->line;
@@ -173,31 +173,31 @@ static void measure_line(const struct zkt_http_reader *r, struct line *out)
             at++;
         }
     }
-    out->colon = at;
+    struct line line = { .colon = at };
     uint32_t end = r->value.len > 0 ? r->value.at + r->value.len : at + 1;
     while (is_blank(bytes[end - 1])) {
         end--; /* llhttp leaves blanks at the end of a value */
     }
-    out->value = r->value.len > 0
+    line.value = r->value.len > 0
                      ? (struct zkt_http_part){ r->value.at, end - r->value.at }
                      : (struct zkt_http_part){ end, 0 };
     while (end < r->have && is_blank(bytes[end])) {
         end++;
     }
-    out->end = end;
+    line.end = end;
+    return line;
 }
 
 /* As measure_line; most lines are `Name: value`. */
-static inline void find_line(const struct zkt_http_reader *r, struct line *out)
+static inline struct line find_line(const struct zkt_http_reader *r)
 {
     const struct zkt_http_part value = r->value;
     const uint8_t *end = r->bytes + value.at + value.len;
     const uint8_t *begin = r->bytes + value.at;
-    *out = (struct line){ value.at - 2, value.at + value.len, value };
-    if (value.len == 0 || memcmp(begin - 2, ": ", 2) != 0 ||
-        is_blank(end[-1])) {
-        measure_line(r, out);
-    }
+    return value.len > 0 && memcmp(begin - 2, ": ", 2) == 0 &&
+                   !is_blank(end[-1])
+               ? (struct line){ value.at - 2, value.at + value.len, value }
+               : measure_line(r);
 }
 
 /* Checks the line of a field, which is complete. */
@@ -205,14 +205,13 @@ static int on_value_complete(llhttp_t *parser)
 {
     struct zkt_http_reader *r = reader_of(parser);
     const uint8_t *bytes = r->bytes;
-    struct line line;
     if (r->stage != ZKT_HTTP_READING_HEAD) {
         return 0;
     }
     if (r->line == 0 && finish_request_line(r) != 0) {
         return -1;
     }
-    find_line(r, &line);
+    const struct line line = find_line(r);
     if (line.colon <= r->line || bytes[line.colon] != ':' ||
         !zkt__head_token[bytes[r->line]] || line.end + 2 > r->have ||
         memcmp(bytes + line.end, "\r\n", 2) != 0 ||

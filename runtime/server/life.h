@@ -57,6 +57,14 @@ struct zkt_lives {
     atomic_uint ended, down;   /* shards that have reached the state */
 };
 
+/** Returns true from the begin of a stop on, for a shard in @life. */
+static inline bool zkt__life_ends(const struct zkt_lives *lives,
+                                  enum zkt_life life)
+{
+    return life != ZKT_LIFE_SERVING ||
+           atomic_load(&lives->goal) != ZKT_LIFE_SERVING;
+}
+
 /* The connections that a closing shard has yet to close. */
 struct zkt_closing {
     uint32_t left, per_step;

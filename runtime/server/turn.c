@@ -146,7 +146,7 @@ static void tick(struct zkt_core *core)
     if (!zkt__list_empty(&server->ending)) {
         zkt__connections_reap(server, server->limits.leaves_per_turn);
     }
-    if (server->life != ZKT_LIFE_SERVING || !zkt__server_is_ready(server)) {
+    if (zkt__life_ends(&server->shards->lives, server->life)) {
         zkt__life_end_turn(server);
     }
     if (server->self == 0 && atomic_load(&server->shards->admission.closed)) {
