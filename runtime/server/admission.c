@@ -376,13 +376,13 @@ static void release_if_unused(struct zkt_admission *admission,
     }
 }
 
-/* An evicted handshake is counted no more, and stays where its shard finds
- * it. */
+/* An evicted handshake is counted no more, and stays where its shard finds it;
+ * a surplus one is in no list of an address. */
 static void move_handshake(struct zkt_admission *admission,
                            struct zkt_handshake *handshake,
                            struct zkt_address *from, struct zkt_address *to)
 {
-    if (!handshake->evicted) {
+    if (!handshake->evicted && !handshake->surplus) {
         zkt__node_unlink(&handshake->node);
         zkt__ranking_lower(&admission->busy, &from->busy);
         zkt__list_append(&to->handshakes, &handshake->node);

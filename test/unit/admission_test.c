@@ -364,7 +364,6 @@ static void test_threads(void **state)
     zkt__admission_finish(&admission);
 }
 
-/* A connection of a proxy counts for its client from then on. */
 /* Sessions of requests are charged, and bounded by the connections. */
 static void test_requests(void **state)
 {
@@ -409,6 +408,7 @@ static void test_requests(void **state)
     end(&admission, &alloc);
 }
 
+/* A connection of a proxy counts for its client from then on. */
 static void test_moving(void **state)
 {
     struct failing_alloc alloc;
@@ -459,6 +459,31 @@ static void test_moving(void **state)
     end(&admission, &alloc);
 }
 
+/* So does a surplus one, whose handshake is among none of an address. */
+static void test_moving_surplus(void **state)
+{
+    struct failing_alloc alloc;
+    struct zkt_admission admission;
+    struct zkt_handshake handshake = { .surplus = true };
+    struct zkt_address *counted = NULL;
+    (void)state;
+    begin(&admission, &alloc, &few);
+    enter(&admission, &few, false);
+    assert_int_equal(
+        zkt__admission_count_address(&admission, "", &handshake, 0, &counted),
+        1);
+    assert_int_equal(
+        zkt__admission_move(&admission, "10.0.0.1", &handshake, &counted), 1);
+    assert_null(zkt__ranking_first(&admission.busy));
+    assert_int_equal(admission.half_open, 0);
+    assert_int_equal(admission.surplus_count, 1);
+    zkt__admission_end_handshake(&admission, &handshake, counted);
+    assert_int_equal(admission.half_open, 0);
+    assert_int_equal(admission.surplus_count, 0);
+    zkt__admission_remove(&admission, counted, false);
+    end(&admission, &alloc);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_requests),
         cmocka_unit_test(test_moving),
+        cmocka_unit_test(test_moving_surplus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
