@@ -19,15 +19,8 @@ enum {
 
 void zkt__ws_accept_key(const char *key, char accept[ZKT_WS_ACCEPT_LEN + 1])
 {
-    /* The GUID of RFC 6455, section 1.3. */
-    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    uint8_t text[64];
-    _Static_assert(ZKT_WS_KEY_LEN + sizeof(guid) - 1 == 60,
-                   "a key and the GUID have 60 bytes");
     uint8_t digest[ZKT_SHA1_SIZE];
-    memcpy(text, key, ZKT_WS_KEY_LEN);
-    memcpy(text + ZKT_WS_KEY_LEN, guid, sizeof(guid) - 1);
-    zkt__sha1_60(text, digest);
+    zkt__sha1_of_key(key, digest);
     accept[zkt__base64(digest, sizeof(digest), accept)] = '\0';
 }
 

@@ -9,10 +9,9 @@
 #define ZKT_WS_KEY_LEN    24 /* 16 bytes in base64 */
 #define ZKT_WS_ACCEPT_LEN 28
 
-/** SHA-1 (FIPS 180-4); required by the handshake, and not used for security. */
-void zkt__sha1(const void *data, size_t len, uint8_t digest[ZKT_SHA1_SIZE]);
-/** SHA-1 of the first 60 bytes of @data, faster; the other four are written. */
-void zkt__sha1_60(uint8_t data[64], uint8_t digest[ZKT_SHA1_SIZE]);
+/** SHA-1 (FIPS 180-4) of a key of ZKT_WS_KEY_LEN characters and the GUID of RFC
+ * 6455; required by the handshake, and not used for security. */
+void zkt__sha1_of_key(const char *key, uint8_t digest[ZKT_SHA1_SIZE]);
 
 /** Computes the Sec-WebSocket-Accept for a key of ZKT_WS_KEY_LEN characters. */
 void zkt__ws_accept_key(const char *key, char accept[ZKT_WS_ACCEPT_LEN + 1]);

@@ -1,4 +1,7 @@
-/* A small SHA-1: the handshake is not worth a dependency. */
+/*
+ * SHA-1 of a handshake's key and GUID, 60 bytes that are mostly constant: two
+ * functions of it are not worth a dependency.
+ */
 #include <string.h>
 
 #include "websocket/handshake.h"
@@ -82,15 +85,9 @@ static inline void mix(uint32_t hash[5], const uint32_t w[80],
     }
 }
 
-/* FIPS 180-4, section 6.1.2, for a block of 64 bytes. */
-static void add_block(uint32_t hash[5], const uint8_t *block)
+/* Fills the words from the sixteenth on (FIPS 180-4, section 6.1.2). */
+static inline void extend(uint32_t w[80])
 {
-    static const uint32_t k[4] = { 0x5a827999, 0x6ed9eba1, 0x8f1bbcdc,
-                                   0xca62c1d6 };
-    uint32_t w[80];
-    for (size_t t = 0; t < 16; t++) {
-        w[t] = load(block + 4 * t);
-    }
     for (size_t t = 16; t < 32; t++) {
         w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
     }
@@ -98,27 +95,39 @@ static void add_block(uint32_t hash[5], const uint8_t *block)
     for (size_t t = 32; t < 80; t++) {
         w[t] = rotate(w[t - 6] ^ w[t - 16] ^ w[t - 28] ^ w[t - 32], 2);
     }
+}
+
+/* Adds the key and the GUID of RFC 6455, section 1.3, and a 1 bit. */
+static void add_key(uint32_t hash[5], const char *key)
+{
+    enum {
+        KEY_WORDS = ZKT_WS_KEY_LEN / 4
+    };
+    static const uint32_t k[4] = { 0x5a827999, 0x6ed9eba1, 0x8f1bbcdc,
+                                   0xca62c1d6 };
+#define WORD(a, b, c, d)                                                       \
+    ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (d))
+    static const uint32_t guid[16 - KEY_WORDS] = {
+        WORD('2', '5', '8', 'E'), WORD('A', 'F', 'A', '5'),
+        WORD('-', 'E', '9', '1'), WORD('4', '-', '4', '7'),
+        WORD('D', 'A', '-', '9'), WORD('5', 'C', 'A', '-'),
+        WORD('C', '5', 'A', 'B'), WORD('0', 'D', 'C', '8'),
+        WORD('5', 'B', '1', '1'), WORD(0x80, 0, 0, 0),
+    };
+#undef WORD
+    uint32_t w[80];
+    for (size_t t = 0; t < KEY_WORDS; t++) {
+        w[t] = load((const uint8_t *)key + 4 * t);
+    }
+    memcpy(w + KEY_WORDS, guid, sizeof(guid));
+    extend(w);
     mix(hash, w, k);
 }
 
-static void init(uint32_t hash[5])
+/* Adds the block that ends the padding of 60 bytes. */
+static void add_padding(uint32_t hash[5])
 {
-    static const uint32_t first[5] = { 0x67452301, 0xefcdab89, 0x98badcfe,
-                                       0x10325476, 0xc3d2e1f0 };
-    memcpy(hash, first, sizeof(first));
-}
-
-static void finish(const uint32_t hash[5], uint8_t digest[ZKT_SHA1_SIZE])
-{
-    for (size_t i = 0; i < 5; i++) {
-        store(digest + 4 * i, hash[i]);
-    }
-}
-
-void zkt__sha1_60(uint8_t data[64], uint8_t digest[ZKT_SHA1_SIZE])
-{
-    /* The words of a block that ends the padding of 60 bytes, which are always
-     * the same, each with its constant. */
+    /* Its words are always the same; each is here with its constant. */
     static const uint32_t padding[80] = {
         0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999,
         0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999, 0x5a827999,
@@ -136,35 +145,16 @@ void zkt__sha1_60(uint8_t data[64], uint8_t digest[ZKT_SHA1_SIZE])
         0x0663b1d6, 0xce6d0bd6,
     };
     static const uint32_t k[4] = { 0 };
-    uint32_t hash[5];
-    memcpy(data + 60, "\x80\0\0", 4);
-    init(hash);
-    add_block(hash, data);
     mix(hash, padding, k);
-    finish(hash, digest);
 }
 
-void zkt__sha1(const void *data, size_t len, uint8_t digest[ZKT_SHA1_SIZE])
+void zkt__sha1_of_key(const char *key, uint8_t digest[ZKT_SHA1_SIZE])
 {
-    const uint8_t *at = data;
-    size_t left = len;
-    uint32_t hash[5];
-    init(hash);
-    for (; left >= 64; left -= 64, at += 64) {
-        add_block(hash, at);
+    uint32_t hash[5] = { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476,
+                         0xc3d2e1f0 };
+    add_key(hash, key);
+    add_padding(hash);
+    for (size_t i = 0; i < 5; i++) {
+        store(digest + 4 * i, hash[i]);
     }
-    /* The remaining bytes, a 1 bit, zeros, and the length in bits. */
-    uint8_t tail[128] = { 0 };
-    const size_t size = left < 56 ? 64 : 128;
-    if (left > 0) {
-        memcpy(tail, at, left);
-    }
-    tail[left] = 0x80;
-    const uint64_t bits = (uint64_t)len * 8;
-    store(tail + size - 8, (uint32_t)(bits >> 32));
-    store(tail + size - 4, (uint32_t)bits);
-    for (size_t i = 0; i < size; i += 64) {
-        add_block(hash, tail + i);
-    }
-    finish(hash, digest);
 }
