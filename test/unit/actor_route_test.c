@@ -149,6 +149,13 @@ static void test_calls(void **state)
     assert_int_equal(count_text(&w, "HTTP/1.1 200 "), 2);
     assert_true(holds(w.text, w.len, "\r\n\r\n2"));
     close_wire(&w);
+    /* HTTP/1.0 needs no host. */
+    w = connect_wire(server);
+    (void)exchange(&w, "POST /actors/job/h/add HTTP/1.0\r\n" JSON
+                       "Content-Length: 18\r\n\r\n"
+                       "{\"by\":1,\"note\":\"\"}");
+    check(&w, 200, "1");
+    close_wire(&w);
     zkt_server_advance(server, 0);
     assert_int_equal(stats_of(server).connections, 0);
     zkt_server_free(server);

@@ -312,12 +312,12 @@ struct zkt_writer {
  */
 bool zkt_write_reserve(struct zkt_writer *writer, size_t size);
 
-/** Appends @len bytes as they are. */
+/** Appends @len bytes as they are; @text may be NULL if @len is 0. */
 static inline void zkt_write_raw(struct zkt_writer *writer, const char *text,
                                  size_t len)
 {
-    if (writer->capacity - writer->len >= len ||
-        zkt_write_reserve(writer, len)) {
+    if (len > 0 && (writer->capacity - writer->len >= len ||
+                    zkt_write_reserve(writer, len))) {
         memcpy(writer->data + writer->len, text, len);
         writer->len += len;
     }
