@@ -389,6 +389,7 @@ static inline void zkt__msg_init(struct zkt_msg *m, enum zkt_msg_kind kind,
     m->contact = contact;
     m->record = NULL;
     m->after_destroy = false;
+    m->is_optimistic = false;
     m->bytes = 0;
 }
 
