@@ -166,10 +166,12 @@ static void refund(struct zkt_host *host, void *address)
                                    address);
 }
 
-/* The clock for durations of a server whose driver has no better one. */
+/* The clock for durations of a server whose driver has no better one; it stops
+ * after 292 years. */
 static int64_t read_ns(const struct zkt_core *core)
 {
-    return core->now_ms * INT64_C(1000000);
+    const int64_t ms_ns = 1000000, last_ms = INT64_MAX / ms_ns;
+    return (core->now_ms < last_ms ? core->now_ms : last_ms) * ms_ns;
 }
 
 /* Returns false if there is no memory. */
