@@ -179,7 +179,8 @@ ptrdiff_t zkt__secure_read(struct zkt_tls_stream *stream,
     const ptrdiff_t got = stream->ops->read(stream, &memory->bytes,
                                             memory->plain, ZKT_TLS_RECORD);
     /* Also the alert of a failure. */
-    return send_out(stream, &memory->bytes, fd) ? got : ZKT_TLS_FAILED;
+    const bool sent = send_out(stream, &memory->bytes, fd);
+    return sent || got == ZKT_TLS_FAILED ? got : ZKT_SECURE_LOST;
 }
 
 /* ---- HTTP instead of TLS ---- */

@@ -31,10 +31,14 @@ void zkt__secure_memory_free(struct zkt_secure_memory *memory);
 void zkt__secure_close(struct zkt_tls_stream *stream,
                        struct zkt_secure_memory *memory);
 
+/* A result of zkt__secure_read beside ZKT_TLS_…: the socket does not take the
+ * answers, which is no failure of TLS, or there is no memory for them. */
+#define ZKT_SECURE_LOST (-3)
+
 /**
  * Decrypts received bytes, which memory->bytes has, into memory->plain, and
- * sends answers. Returns the number of decrypted bytes, or ZKT_TLS_…; to be
- * called until there are none. ZKT_TLS_FAILED also if the socket fails.
+ * sends answers. Returns the number of decrypted bytes, ZKT_TLS_… or
+ * ZKT_SECURE_LOST; to be called until there are none.
  */
 ptrdiff_t zkt__secure_read(struct zkt_tls_stream *stream,
                            struct zkt_secure_memory *memory, int fd);

@@ -248,7 +248,9 @@ static void feed_tls(struct zkt_transport *t, size_t len)
             return; /* the core was abandoned */
         }
     }
-    if (got == ZKT_TLS_FAILED) {
+    if (got == ZKT_SECURE_LOST) {
+        zkt__transport_drop(t);
+    } else if (got == ZKT_TLS_FAILED) {
         fail_tls(t, t->tls->ops->explain(t->tls));
     } else if (got == ZKT_TLS_ENDED && !t->peer_end) {
         t->peer_end = true;

@@ -24,7 +24,7 @@
 #include "counter_client.h"
 #include "counter_server.h"
 #include "failing_alloc.h"
-#include "net/tls.h"
+#include "net/secure.h"
 #include "zocket/tls.h"
 
 static enum zkt_status inc(struct demo_counter_call *call,
@@ -434,6 +434,54 @@ static void test_1000_broken_handshakes(void **state)
 
 /* ---- memory ---- */
 
+/* Stores the greeting of a client. Returns its length. */
+static size_t greet(uint8_t *out, size_t size)
+{
+    struct zkt_tls *tls = client_tls("ca", NULL);
+    struct zkt_tls_bytes bytes = { .allocator = &zkt__allocator_default };
+    assert_int_equal(tls->ops->load(tls, NULL, NULL), 1);
+    struct zkt_tls_stream *stream = tls->ops->open(tls, bytes.allocator,
+                                                   "localhost");
+    assert_non_null(stream);
+    assert_int_equal(tls->ops->read(stream, &bytes, out, size), ZKT_TLS_MORE);
+    assert_true(bytes.out_len > 0 && bytes.out_len <= size);
+    memcpy(out, bytes.out, bytes.out_len);
+    zkt__release(bytes.allocator, bytes.out);
+    tls->ops->close(stream);
+    zkt_tls_free(tls);
+    return bytes.out_len;
+}
+
+/* A socket that is lost while the handshake is answered is no failure of TLS,
+ * of which a log would warn; bytes that are no TLS are one, also then. */
+static void test_a_lost_socket(void **state)
+{
+    static uint8_t greeting[4096];
+    const size_t len = greet(greeting, sizeof(greeting));
+    struct zkt_tls *tls = server_tls("good", NULL, NULL);
+    (void)state;
+    assert_int_equal(tls->ops->load(tls, NULL, NULL), 1);
+    for (int broken = 0; broken < 2; broken++) {
+        int ends[2];
+        struct zkt_secure_memory *memory = zkt__secure_memory_new(
+            &zkt__allocator_default);
+        struct zkt_tls_stream *stream = tls->ops->open(
+            tls, &zkt__allocator_default, NULL);
+        assert_true(memory != NULL && stream != NULL);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+        close(ends[1]);
+        greeting[0] ^= broken ? 0x40 : 0;
+        memory->bytes.in = greeting;
+        memory->bytes.in_len = len;
+        assert_int_equal(zkt__secure_read(stream, memory, ends[0]),
+                         broken ? ZKT_TLS_FAILED : ZKT_SECURE_LOST);
+        zkt__secure_close(stream, memory);
+        zkt__secure_memory_free(memory);
+        close(ends[0]);
+    }
+    zkt_tls_free(tls);
+}
+
 static void test_failing_memory(void **state)
 {
     struct failing_alloc server, client;
@@ -472,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_insecure),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_1000_broken_handshakes),
+        cmocka_unit_test(test_a_lost_socket),
         cmocka_unit_test(test_failing_memory),
     };
     return cmocka_run_group_tests(tests, certificates_make,
