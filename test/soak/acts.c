@@ -29,8 +29,7 @@ static bool is_answered(void *user)
 
 static bool is_sent(void *user)
 {
-    const struct peer *p = user;
-    return p->out_len == 0;
+    return peer_is_sent(user);
 }
 
 static int some_ledger(void)
@@ -376,6 +375,26 @@ static void reset_in_a_frame(struct peer *p)
     }
 }
 
+/* Bytes that are no record, or none of this connection. Without TLS the peer
+ * only leaves. */
+static void break_tls(struct peer *p)
+{
+    static char bytes[20000]; /* more than any record */
+    static const char heads[][6] = { "GET /", "\x17\x03\x03\x40\x11",
+                                     "\x15\x03\x03\x00\x02",
+                                     "\x16\x03\x01\x02\x00",
+                                     "\x17\x03\x03\x00\x20" };
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (char)below(256);
+    }
+    memcpy(bytes, heads[below(5)], 5);
+    if (!peer_break(p, bytes, sizeof(bytes))) {
+        leave(p);
+        return;
+    }
+    soak.broken_tls++;
+}
+
 /* ---- slow readers ---- */
 
 /* Stops reading while the other peers cause more output than the kernel
@@ -479,6 +498,7 @@ static const struct act {
     { 6, leave },
     { 6, reset },
     { 6, reset_in_a_frame },
+    { 3, break_tls },
     { 2, fall_behind },
     { 2, be_too_slow },
 };

@@ -1,43 +1,17 @@
-/* A peer's socket and frames; see peer.h. No function blocks. */
+/* A peer's connection and frames; see peer.h. No function blocks. */
 #include "peer.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include "../bench/frames.h"
+#include "line.h"
 
 struct peer peers[PEERS];
 
-struct line {
-    uv_poll_t poll;
-    struct peer *peer;
-    int fd;
-};
-
-/* ---- the socket ---- */
-
-static void on_ready(uv_poll_t *poll, int status, int events);
-
-static void free_line(uv_handle_t *handle)
-{
-    free(handle->data);
-}
+/* ---- the connection ---- */
 
 /* Closes the connection; pending replies do not come any more. */
 static void let_go(struct peer *p, bool reset)
 {
-    const struct linger none = { .l_onoff = 1 };
-    struct line *line = p->line;
-    if (reset) {
-        (void)setsockopt(line->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-    }
-    uv_poll_stop(&line->poll);
-    close(line->fd);
-    uv_close((uv_handle_t *)&line->poll, free_line);
+    line_close(p->line, reset);
     peer_lose_calls(p);
     for (int i = 0; i < PLACES; i++) {
         replica_finish(&p->replicas[i]);
@@ -48,31 +22,7 @@ static void let_go(struct peer *p, bool reset)
 
 static void watch(struct peer *p)
 {
-    const int events = (p->stalled ? 0 : UV_READABLE) |
-                       (p->out_len > p->out_at ? UV_WRITABLE : 0);
-    if (events == 0) {
-        uv_poll_stop(&p->line->poll);
-    } else {
-        SOAK_CHECK(uv_poll_start(&p->line->poll, events, on_ready) == 0,
-                   "cannot watch a socket");
-    }
-}
-
-/* A small buffer in the kernel, so that the server's fills. */
-static int connect_socket(void)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    const int on = 1, small = 16384;
-    address.sin_port = htons((uint16_t)atoi(soak.server.port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    SOAK_CHECK(fd >= 0, "no socket");
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-    SOAK_CHECK(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0,
-               "cannot connect: %s", strerror(errno));
-    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
-    return fd;
+    line_watch(p->line, !p->stalled, p->out_len > 0);
 }
 
 /* Resets the peer for a new connection; keeps its buffers. */
@@ -87,17 +37,13 @@ static void start_anew(struct peer *p)
     }
 }
 
+static void on_ready(void *user, int events);
+
 void peer_open(struct peer *p, const char *request, enum peer_state state)
 {
     start_anew(p);
-    p->line = calloc(1, sizeof(*p->line));
-    SOAK_CHECK(p->line != NULL, "no memory");
-    p->line->peer = p;
-    p->line->fd = connect_socket();
+    p->line = line_open(on_ready, p);
     p->state = state;
-    SOAK_CHECK(uv_poll_init(&soak.loop, &p->line->poll, p->line->fd) == 0,
-               "cannot watch a socket");
-    p->line->poll.data = p->line;
     peer_put(p, request, strlen(request));
 }
 
@@ -140,19 +86,30 @@ static void grow(char **bytes, size_t *room, size_t needed)
 
 static void flush(struct peer *p)
 {
-    while (p->out_at < p->out_len) {
-        const ssize_t sent = send(p->line->fd, p->out + p->out_at,
-                                  p->out_len - p->out_at, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EAGAIN) {
-            break;
-        }
-        /* A broken connection is noticed when reading. */
-        p->out_at = sent < 0 ? p->out_len : p->out_at + (size_t)sent;
+    size_t sent = 1;
+    while (p->out_at < p->out_len && sent > 0) {
+        sent = line_send(p->line, p->out + p->out_at, p->out_len - p->out_at);
+        p->out_at += sent;
     }
     if (p->out_at == p->out_len) {
         p->out_at = p->out_len = 0;
     }
     watch(p);
+}
+
+bool peer_is_sent(const struct peer *p)
+{
+    return p->line == NULL || (p->out_len == 0 && line_is_sent(p->line));
+}
+
+bool peer_break(struct peer *p, const char *bytes, size_t len)
+{
+    if (!line_break(p->line, bytes, len)) {
+        return false;
+    }
+    peer_doom(p, 0);
+    watch(p);
+    return true;
 }
 
 void peer_put(struct peer *p, const char *bytes, size_t len)
@@ -267,10 +224,10 @@ static void take_end(struct peer *p)
 static bool receive(struct peer *p)
 {
     grow(&p->in, &p->in_room, p->in_len + 65536);
-    const ssize_t got = recv(p->line->fd, p->in + p->in_len,
-                             p->in_room - p->in_len, 0);
+    const ssize_t got = line_receive(p->line, p->in + p->in_len,
+                                     p->in_room - p->in_len);
     if (got <= 0) {
-        if (got == 0 || errno != EAGAIN) {
+        if (got == 0) {
             take_end(p);
         }
         return false;
@@ -285,15 +242,17 @@ static bool receive(struct peer *p)
     return true;
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+static void on_ready(void *user, int events)
 {
-    struct peer *p = ((struct line *)poll->data)->peer;
-    SOAK_CHECK(status == 0, "a socket cannot be watched");
+    struct peer *p = user;
     if ((events & UV_WRITABLE) != 0) {
         flush(p);
     }
     if ((events & UV_READABLE) != 0) {
         while (receive(p)) {
         }
+    }
+    if (p->line != NULL) {
+        flush(p); /* the end of a handshake lets the request go */
     }
 }

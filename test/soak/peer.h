@@ -1,7 +1,7 @@
 /*
  * A connection that speaks the protocol by hand and so can do more than a
- * client. peer.c has the socket and the frames, talk.c the messages, acts.c the
- * actions.
+ * client. line.c has the socket, peer.c the frames, talk.c the messages, acts.c
+ * the actions.
  */
 #ifndef SOAK_PEER_H
 #define SOAK_PEER_H
@@ -45,7 +45,7 @@ struct peer_call {
     unsigned long fence; /* the replica's changes at the time of the call */
 };
 
-struct line; /* a socket and its handle, which closes later */
+struct line; /* line.h */
 
 struct peer {
     enum peer_state state;
@@ -77,6 +77,11 @@ void peer_open(struct peer *p, const char *request, enum peer_state state);
 void peer_send(struct peer *p, uint8_t first, const char *text, size_t len);
 /** Sends raw bytes. */
 void peer_put(struct peer *p, const char *bytes, size_t len);
+/** Returns true if the system has everything that was sent. */
+bool peer_is_sent(const struct peer *p);
+/** Sends bytes that are no record of TLS, and expects the end. Returns false
+ * without TLS. */
+bool peer_break(struct peer *p, const char *bytes, size_t len);
 /** Resets the connection: messages under way are lost. */
 void peer_reset(struct peer *p);
 /** Expects the server to close with @code; 0 for any code, or none. */

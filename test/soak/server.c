@@ -503,6 +503,7 @@ static enum zkt_status read_meter(struct soak_meter_call *call,
         .waits = atomic_load(&counted.waits),
         .timers = stats.timers,
         .complaints = atomic_load(&counted.complaints),
+        .broken_tls = atomic_load(&counted.broken_tls),
         .blocks = atomic_load(&counted.blocks),
         .bytes = atomic_load(&counted.bytes),
     };
@@ -521,7 +522,10 @@ static void take_log(void *user, enum zkt_log_level level, const char *text)
 {
     (void)user;
     if (level >= ZKT_LOG_WARNING) {
-        atomic_fetch_add(&counted.complaints, 1);
+        atomic_fetch_add(strncmp(text, "TLS with ", 9) == 0
+                             ? &counted.broken_tls
+                             : &counted.complaints,
+                         1);
     }
     if (level >= ZKT_LOG_INFO) {
         fprintf(stderr, "%s\n", text);

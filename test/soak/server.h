@@ -13,7 +13,7 @@
 struct counted {
     atomic_ullong activations, deactivations, arrivals, departures, deferrals,
         halves, cancelled, told, heard, scheduled, fired, beats, waits,
-        complaints, blocks, bytes, adds;
+        complaints, broken_tls, blocks, bytes, adds;
 };
 
 extern struct counted counted;

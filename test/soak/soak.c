@@ -22,8 +22,12 @@
 #include <time.h>
 
 #include "clients.h"
+#include "net/tls.h"
 #include "peer.h"
 #include "samples.h"
+#ifdef HAS_TLS
+#include "zocket/tls.h"
+#endif
 
 enum {
     STEPS = 1500, /* of a round */
@@ -149,22 +153,16 @@ static void on_said(uv_stream_t *stream, ssize_t len, const uv_buf_t *bytes)
     }
 }
 
-/* Clients use TLS if the server's first listener has it; peers without a
- * library use the second, which is plain. */
+/* Clients and peers use TLS if the server has it. */
 static void prepare_tls(void)
 {
 #ifdef HAS_TLS
-    char line[256], plain[128];
-    if (strncmp(soak.server.url, "wss://", 6) != 0) {
-        return;
+    if (strncmp(soak.server.url, "wss://", 6) == 0) {
+        soak.tls = zkt_tls_client(
+            &(struct zkt_tls_client_options){ .ca = getenv("ZOCKET_TEST_CA") });
+        SOAK_CHECK(soak.tls->ops->load(soak.tls, NULL, NULL) == 1,
+                   "no authority: test/tls/with runs the soak with one");
     }
-    SOAK_CHECK(fgets(line, sizeof(line), soak.server.lines) != NULL &&
-                   sscanf(line, "listening on %127s", plain) == 1,
-               "the server has no plain listener");
-    snprintf(soak.server.port, sizeof(soak.server.port), "%s",
-             strrchr(plain, ':') + 1);
-    soak.tls = zkt_tls_client(
-        &(struct zkt_tls_client_options){ .ca = getenv("ZOCKET_TEST_CA") });
 #endif
 }
 
@@ -266,6 +264,9 @@ static void empty_server(struct soak_counts *counts)
                " overflows, %" PRIu64 " of them meant",
                counts->hook_failures, counts->complaints, counts->overflows,
                soak.closes[1013]);
+    SOAK_CHECK(counts->broken_tls <= soak.broken_tls,
+               "%" PRIu64 " connections break TLS, %" PRIu64 " of them meant",
+               counts->broken_tls, soak.broken_tls);
 }
 
 /* Waits until studios change no more by themselves. */
@@ -330,20 +331,20 @@ static void say_progress(uint64_t since)
 
 static void say_summary(const struct soak_counts *c)
 {
-    printf("soak: %" PRIu64 " calls answered, %" PRIu64
-           " states compared, %" PRIu64 " patches, %" PRIu64
-           " snapshots, %" PRIu64 " of them for slow readers, %" PRIu64
-           " events, %" PRIu64 " resets, %" PRIu64
-           " clients found back, %" PRIu64
-           " refused as their room ended, %" PRIu64
-           " of them by sub:error, %" PRIu64 " pings, %" PRIu64
-           " bad messages, %" PRIu64 " chunks, %" PRIu64
-           " reports of progress, %" PRIu64 " cancelled, %" PRIu64
-           " late, %" PRIu64 " words seen; closed with",
-           soak.calls, soak.compared, soak.patches, soak.snapshots,
-           soak.collapses, soak.events, soak.resets, soak.drops, soak.ended,
-           soak.sub_errors, soak.pings, soak.bad_messages, soak.chunks,
-           soak.progress, soak.cancelled, soak.late, soak.words);
+    printf(
+        "soak: %" PRIu64 " calls answered, %" PRIu64
+        " states compared, %" PRIu64 " patches, %" PRIu64 " snapshots, %" PRIu64
+        " of them for slow readers, %" PRIu64 " events, %" PRIu64
+        " resets, %" PRIu64 " clients found back, %" PRIu64
+        " refused as their room ended, %" PRIu64
+        " of them by sub:error, %" PRIu64 " pings, %" PRIu64
+        " bad messages, %" PRIu64 " chunks, %" PRIu64
+        " reports of progress, %" PRIu64 " cancelled, %" PRIu64
+        " late, %" PRIu64 " words seen, %" PRIu64 " broke TLS; closed with",
+        soak.calls, soak.compared, soak.patches, soak.snapshots, soak.collapses,
+        soak.events, soak.resets, soak.drops, soak.ended, soak.sub_errors,
+        soak.pings, soak.bad_messages, soak.chunks, soak.progress,
+        soak.cancelled, soak.late, soak.words, soak.broken_tls);
     for (int code = 1000; code < 1016; code++) {
         if (soak.closes[code] > 0) {
             printf(" %d: %" PRIu64, code, soak.closes[code]);
@@ -370,7 +371,9 @@ static void check_it_was_all_there(const struct soak_counts *counts)
                    soak.sub_errors > 0 && counts->evictions > 0 &&
                    soak.chunks > 0 && soak.progress > 0 && soak.cancelled > 0 &&
                    soak.late > 0 && soak.words > 0 && counts->heard > 0 &&
-                   counts->fired > 0 && counts->beats > 0 && counts->waits > 0,
+                   counts->fired > 0 && counts->beats > 0 &&
+                   counts->waits > 0 &&
+                   (soak.tls == NULL || counts->broken_tls > 0),
                "the soak has not covered everything");
 }
 

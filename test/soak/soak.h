@@ -14,9 +14,6 @@
 
 #include "../e2e/program.h"
 #include "soak_client.h"
-#ifdef HAS_TLS
-#include "zocket/tls.h"
-#endif
 
 enum {
     LEDGERS = 6,
@@ -34,7 +31,7 @@ struct soak {
     uv_loop_t loop;
     uv_timer_t patience;
     struct program server;
-    struct zkt_tls *tls; /* of the clients, or NULL */
+    struct zkt_tls *tls; /* of clients and peers, or NULL */
     uint64_t random;
     long round, step;
     int in_flight;   /* calls of peers that read, and of clients */
@@ -46,7 +43,7 @@ struct soak {
     /* Counters of checks, reported at the end. */
     uint64_t calls, compared, patches, snapshots, events, collapses, pings,
         bad_messages, closes[5000], resets, drops, ended, sub_errors, chunks,
-        progress, cancelled, late, words;
+        progress, cancelled, late, words, broken_tls;
 };
 
 extern struct soak soak;
