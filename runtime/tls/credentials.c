@@ -18,6 +18,7 @@
 
 enum {
     CERTIFICATES_SIZE = 32 * 1024, /* of a peer, at most */
+    GROUPS_SIZE = 2 + 2 * 128,     /* of a greeting's list of groups, at most */
     TEXT_SIZE = 512
 };
 
@@ -246,8 +247,27 @@ static bool set_rules(SSL_CTX *context)
            SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
 }
 
+/* Refuses a greeting with more groups for the exchange of keys than there can
+ * be. OpenSSL searches the list for each key of a greeting: lists as long as an
+ * extension may be take it a thousand times as long as a handshake. */
+static int on_greeting(SSL *ssl, int *alert, void *user)
+{
+    const unsigned char *groups;
+    size_t size;
+    (void)user;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_groups, &groups,
+                                  &size) != 1 ||
+        size <= GROUPS_SIZE) {
+        return SSL_CLIENT_HELLO_SUCCESS;
+    }
+    *alert = SSL_AD_ILLEGAL_PARAMETER;
+    ERR_raise(ERR_LIB_SSL, SSL_R_BAD_EXTENSION);
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
 static bool set_server_rules(SSL_CTX *context, struct zkt_tickets *tickets)
 {
+    SSL_CTX_set_client_hello_cb(context, on_greeting, NULL);
     SSL_CTX_set_alpn_select_cb(context, select_protocol, NULL);
     return SSL_CTX_set_max_early_data(context, 0) == 1 &&
            SSL_CTX_set_num_tickets(context, 1) == 1 &&

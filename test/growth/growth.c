@@ -105,8 +105,12 @@ int main(int argc, char **argv)
     static void (*const files[])(void) = {
         growth_admission, growth_asking,  growth_audience, growth_client,
         growth_codec,     growth_deflate, growth_envelope, growth_files,
-        growth_forwarded, growth_http,    growth_metrics,  growth_request,
-        growth_server,    growth_state,   growth_streams,  growth_timers
+        growth_forwarded, growth_frames,  growth_http,     growth_metrics,
+        growth_request,   growth_server,  growth_state,    growth_streams,
+        growth_timers,
+#ifdef HAS_TLS
+        growth_tls,
+#endif
     };
     wanted = argc > 1 ? argv[1] : wanted;
     memory = malloc(MEMORY);

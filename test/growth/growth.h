@@ -49,5 +49,6 @@ void growth_server(void);
 void growth_state(void);
 void growth_streams(void);
 void growth_timers(void);
+void growth_tls(void); /* where there is zocket-tls */
 
 #endif
