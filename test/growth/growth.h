@@ -42,6 +42,7 @@ void growth_deflate(void);
 void growth_envelope(void);
 void growth_files(void);
 void growth_forwarded(void);
+void growth_frames(void);
 void growth_http(void);
 void growth_metrics(void);
 void growth_request(void);

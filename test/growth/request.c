@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "growth.h"
+#include "server/actor_address.h"
 #include "server/core.h"
 #include "session/parameters.h"
 #include "session/request.h"
@@ -23,6 +24,8 @@ struct shape {
     const char *query, *first, *piece, *last;
     bool in_query; /* the pieces stand in the query */
 };
+
+/* ---- parameters ---- */
 
 static char *repeat(const struct shape *shape, size_t n)
 {
@@ -83,6 +86,46 @@ static bool read_all(void *work)
     return !issues.no_memory;
 }
 
+/* ---- the path of an actor ---- */
+
+static void *prepare_path(const void *with, size_t n)
+{
+    return repeat(with, n);
+}
+
+/* An id is not longer than an id may be. */
+static bool read_path(void *work)
+{
+    struct zkt_actor_address address;
+    const struct zkt_str path = zkt_cstr(work);
+    const int status = zkt__actor_address_parse(path, &address);
+    return path.len < 100 ? status == 0 : status != 0;
+}
+
+static void growth_path(void)
+{
+    static const struct shape bytes = { .first = "/actors/job/x",
+                                        .piece = "y",
+                                        .last = "/add" };
+    static const struct shape escapes = { .first = "/actors/job/x",
+                                          .piece = "%79",
+                                          .last = "/add" };
+    static const struct shape parts = { .first = "/actors/job/x",
+                                        .piece = "/y",
+                                        .last = "/add" };
+    static const struct growth_row rows[] = {
+        { "request: bytes of an id", 1024, &bytes, prepare_path, read_path,
+          free },
+        { "request: escapes of an id", 1024, &escapes, prepare_path, read_path,
+          free },
+        { "request: parts of a path", 1024, &parts, prepare_path, read_path,
+          free },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        growth_measure(&rows[i]);
+    }
+}
+
 void growth_request(void)
 {
     static const struct shape keys = {
@@ -113,6 +156,7 @@ void growth_request(void)
         { "request: fields", 0, &fields, prepare, read_all, finish },
         { "request: subprotocols", 0, &offers, prepare, read_all, finish },
     };
+    growth_path();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         growth_measure(&rows[i]);
     }
