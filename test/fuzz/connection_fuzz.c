@@ -98,9 +98,9 @@ static size_t measure_answers(const struct peer *peer, bool *upgraded)
         if (strncmp(at, begin, sizeof(begin) - 1) != 0 || end == NULL) {
             abort();
         }
-        const char *chunked = strstr(at, "\r\nTransfer-Encoding: ");
+        const char *events = strstr(at, "\r\nContent-Type: text/event-stream");
         *upgraded = strncmp(at + sizeof(begin) - 1, "101 ", 4) == 0 ||
-                    (chunked != NULL && chunked < end); /* has no end */
+                    (events != NULL && events < end); /* has no end */
         at = end + 4;
         /* A body follows, unless the request was HEAD. */
         if (length != NULL && length < end &&
