@@ -108,13 +108,13 @@ bool zkt__http_read(const struct zkt_allocator *allocator,
 /* The fields of an answer that tell a browser who may read it (Fetch, section
  * 3.3). */
 enum zkt_http_cors {
-    ZKT_HTTP_CORS_ABSENT, /* the request was not judged: no field */
     ZKT_HTTP_CORS_NONE,   /* pages of the same origin: only Vary */
+    ZKT_HTTP_CORS_ABSENT, /* the same for each origin: no field */
     ZKT_HTTP_CORS_ORIGIN, /* also those of its Origin, with their cookies */
     ZKT_HTTP_CORS_ALL     /* all pages, without cookies */
 };
 
-/** Decides on those of the answer to a request. */
+/** Decides on those of the answer to a request; else they are CORS_NONE. */
 void zkt__http_set_cors(struct zkt_http_reader *reader,
                         enum zkt_http_cors cors);
 

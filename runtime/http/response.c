@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http/date.h"
 #include "http/head.h"
 #include "http/reader.h"
 
@@ -102,22 +103,25 @@ static void put(const struct output *out, const char *text)
     out->send(out->user, text, strlen(text));
 }
 
-/* Sends the fields that tell a browser who may read the answer. */
+/* Sends the fields that tell a browser who may read the answer. @request may be
+ * NULL. */
 static void put_cors(const struct output *out,
                      const struct zkt_http_reader *request)
 {
     static const char allows[] = "Vary: Origin\r\n"
                                  "Access-Control-Allow-Origin: ";
-    const struct zkt_http_part origin = request->known[ZKT_HTTP_FIELD_ORIGIN];
-    switch ((enum zkt_http_cors)request->cors) {
+    const struct zkt_http_part *origin;
+    switch (request != NULL ? (enum zkt_http_cors)request->cors
+                            : ZKT_HTTP_CORS_NONE) {
     case ZKT_HTTP_CORS_ABSENT:
         break;
     case ZKT_HTTP_CORS_NONE:
         put(out, "Vary: Origin\r\n");
         break;
     case ZKT_HTTP_CORS_ORIGIN:
+        origin = &request->known[ZKT_HTTP_FIELD_ORIGIN];
         put(out, allows);
-        out->send(out->user, request->bytes + origin.at, origin.len);
+        out->send(out->user, request->bytes + origin->at, origin->len);
         put(out, "\r\nAccess-Control-Allow-Credentials: true\r\n");
         break;
     case ZKT_HTTP_CORS_ALL:
@@ -150,8 +154,8 @@ void zkt__http_respond_head(const struct zkt_http_response *response,
 {
     const struct zkt_str fields = response->fields;
     const struct zkt_str common = response->common;
-    const char *date = response->date != NULL ? response->date : "";
-    char lines[LINES_MAX], end[LINES_MAX];
+    char lines[LINES_MAX], end[LINES_MAX], date[ZKT_HTTP_DATE_SIZE];
+    zkt__http_date(response->wall_ms, date);
     int len = snprintf(lines, sizeof(lines), "HTTP/1.1 %d %s\r\n%s%s%s%s",
                        response->status, reason_of(response->status),
                        date[0] != '\0' ? "Date: " : "", date,
@@ -163,13 +167,18 @@ void zkt__http_respond_head(const struct zkt_http_response *response,
     if (common.len > 0) {
         send(user, common.data, common.len);
     }
-    if (response->to != NULL) {
-        put_cors(&(const struct output){ send, user }, response->to);
-    }
+    put_cors(&(const struct output){ send, user }, response->to);
     write_framing(end, response->status, framing, length);
     len = snprintf(lines, sizeof(lines), "%s%s\r\n", connection_of(response),
                    end);
     send(user, lines, (size_t)len);
+}
+
+/* Returns true if an answer has no body, though perhaps its length. */
+static bool omits_body(const struct zkt_http_response *response)
+{
+    return (response->to != NULL && response->to->method == HTTP_HEAD) ||
+           !zkt__http_has_body(response->status);
 }
 
 void zkt__http_respond(const struct zkt_http_response *response,
@@ -178,8 +187,7 @@ void zkt__http_respond(const struct zkt_http_response *response,
 {
     const struct zkt_str body = response->body;
     zkt__http_respond_head(response, ZKT_HTTP_LENGTH, body.len, send, user);
-    if (body.len > 0 && !response->omits_body &&
-        zkt__http_has_body(response->status)) {
+    if (body.len > 0 && !omits_body(response)) {
         send(user, body.data, body.len);
     }
 }

@@ -24,10 +24,9 @@ struct zkt_http_response {
     struct zkt_str fields; /* lines, each with its CR LF; or "" */
     struct zkt_str common; /* the same, of every answer */
     struct zkt_str body;
-    const char *date; /* by zkt__http_date; NULL or "": none */
-    bool omits_body;  /* the answer to HEAD has the length of the body alone */
-    bool closes;      /* the connection ends behind it */
-    bool has_fields;  /* those that belong to the status are among @fields */
+    int64_t wall_ms; /* the time for Date, since the epoch; 0: no clock */
+    bool closes;     /* the connection ends behind it */
+    bool has_fields; /* those that belong to the status are among @fields */
 };
 
 /** Returns false for a status whose answers have no body, and no length of one
@@ -37,7 +36,8 @@ static inline bool zkt__http_has_body(int status)
     return status != 204 && status != 304;
 }
 
-/** Sends an answer through @send, which copies, in pieces. */
+/** Sends an answer through @send, which copies, in pieces. That to HEAD has the
+ * length of the body alone. */
 void zkt__http_respond(const struct zkt_http_response *response,
                        void (*send)(void *user, const void *data, size_t len),
                        void *user);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "http/response.h"
 #include "net/socket.h"
 
 enum {
@@ -190,12 +191,38 @@ bool zkt__secure_is_http(const uint8_t *bytes, size_t len)
     return len > 0 && bytes[0] >= 'A' && bytes[0] <= 'Z';
 }
 
-void zkt__secure_answer_http(int fd)
+/* An answer that goes to a socket in a single piece. */
+struct plain_answer {
+    uint8_t bytes[512];
+    size_t len;
+};
+
+static void put_plain(void *user, const void *data, size_t len)
 {
-    static const char answer[] = "HTTP/1.1 400 Bad Request\r\n"
-                                 "Content-Type: text/plain\r\n"
-                                 "Connection: close\r\n"
-                                 "Content-Length: 35\r\n\r\n"
-                                 "This port speaks TLS: use https://\n";
-    (void)send_some(fd, (const uint8_t *)answer, sizeof(answer) - 1);
+    struct plain_answer *answer = user;
+    if (len <= sizeof(answer->bytes) - answer->len) {
+        memcpy(answer->bytes + answer->len, data, len);
+        answer->len += len;
+    }
+}
+
+void zkt__secure_answer_http(int fd, const uint8_t *bytes, size_t len,
+                             int64_t wall_ms)
+{
+    const bool is_head = len >= 5 && memcmp(bytes, "HEAD ", 5) == 0;
+    const struct zkt_http_response response = {
+        .status = 400,
+        .fields = ZKT_STR("Content-Type: text/plain\r\n"),
+        .common = ZKT_STR(""),
+        .body = ZKT_STR("This port speaks TLS: use https://\n"),
+        .wall_ms = wall_ms,
+        .closes = true,
+    };
+    struct plain_answer answer = { .len = 0 };
+    zkt__http_respond_head(&response, ZKT_HTTP_LENGTH, response.body.len,
+                           put_plain, &answer);
+    if (!is_head) {
+        put_plain(&answer, response.body.data, response.body.len);
+    }
+    (void)send_some(fd, answer.bytes, answer.len);
 }

@@ -61,7 +61,9 @@ void zkt__secure_end(struct zkt_tls_stream *stream,
  * but a request of HTTP: a method in capitals. */
 bool zkt__secure_is_http(const uint8_t *bytes, size_t len);
 
-/** Answers such a request: 400 (RFC 9110, section 15.5.1), in plain text. */
-void zkt__secure_answer_http(int fd);
+/** Answers such a request: 400 (RFC 9110, section 15.5.1), in plain text.
+ * @wall_ms is the time since the epoch. */
+void zkt__secure_answer_http(int fd, const uint8_t *bytes, size_t len,
+                             int64_t wall_ms);
 
 #endif

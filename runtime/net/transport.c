@@ -234,7 +234,8 @@ static void feed_tls(struct zkt_transport *t, size_t len)
     ptrdiff_t got;
     if (!t->tls->has_read && !loop->is_client &&
         zkt__secure_is_http(loop->read_buffer, len)) {
-        zkt__secure_answer_http(t->source.fd);
+        zkt__secure_answer_http(t->source.fd, loop->read_buffer, len,
+                                loop->core != NULL ? loop->core->wall_ms : 0);
         fail_tls(t, NULL);
         return;
     }

@@ -5,7 +5,6 @@
  */
 #include "server/answer.h"
 
-#include "http/date.h"
 #include "server/connection.h"
 #include "server/core.h"
 
@@ -44,27 +43,21 @@ void zkt__answer_spend(struct zkt_connection *c, size_t work)
     zkt__host_spend(&server_of(c)->host, work);
 }
 
-/* Completes a response by the members that depend on the request; @date has
- * room for a date. */
+/* Completes a response by the members that depend on the request. */
 static void complete(struct zkt_connection *c,
                      const struct zkt_http_request *request,
-                     struct zkt_http_response *response, char *date)
+                     struct zkt_http_response *response)
 {
-    const struct zkt_server *server = server_of(c);
-    zkt__http_date(server->core.wall_ms, date);
     response->to = request->reader;
-    response->date = date;
-    response->omits_body = request->method == ZKT_HTTP_HEAD;
     response->closes = response->closes || !request->keeps_alive ||
-                       c->surplus || zkt__server_is_stopping(server);
+                       c->surplus || zkt__server_is_stopping(server_of(c));
 }
 
 void zkt__answer(struct zkt_connection *c,
                  const struct zkt_http_request *request,
                  struct zkt_http_response response)
 {
-    char date[ZKT_HTTP_DATE_SIZE];
-    complete(c, request, &response, date);
+    complete(c, request, &response);
     zkt__ws_reply(&c->ws, &response);
 }
 
@@ -197,7 +190,6 @@ void zkt__answer_stream(struct zkt_connection *c,
 {
     struct zkt_server *server = server_of(c);
     const enum zkt_http_framing framing = framing_of(request, length);
-    char date[ZKT_HTTP_DATE_SIZE];
     struct stream *stream = zkt__alloc_zero(server->allocator, 1,
                                             sizeof(*stream));
     if (stream == NULL) {
@@ -212,7 +204,7 @@ void zkt__answer_stream(struct zkt_connection *c,
         .body = { source, framing, length },
         .allocator = server->allocator,
     };
-    complete(c, request, &response, date);
+    complete(c, request, &response);
     stream->closes = response.closes;
     source->wake = wake;
     source->user = stream;
@@ -221,7 +213,8 @@ void zkt__answer_stream(struct zkt_connection *c,
     if (zkt__connection_exchange(c) == NULL) {
         return; /* there was no memory for the head */
     }
-    if (response.omits_body || !zkt__http_has_body(response.status)) {
+    if (request->method == ZKT_HTTP_HEAD ||
+        !zkt__http_has_body(response.status)) {
         finish(stream);
     } else {
         pull(&stream->exchange); /* head and begin leave together */

@@ -411,8 +411,14 @@ static struct zkt_str common_fields(void *user)
                                                  : ZKT_STR("");
 }
 
+static int64_t wall_ms(void *user)
+{
+    return server_of(user)->core.wall_ms;
+}
+
 const struct zkt_ws_callbacks zkt__connection_ws_callbacks = {
     .common_fields = common_fields,
+    .wall_ms = wall_ms,
     .on_request = on_request,
     .on_head = on_head,
     .on_plain = on_plain,

@@ -154,6 +154,7 @@ bool zkt__filter_head(struct zkt_connection *c,
         return false;
     }
     if (!request->asks_websocket && zkt__routes_is_probe(request->path)) {
+        zkt__http_set_cors(c->ws.request, ZKT_HTTP_CORS_ABSENT);
         return true;
     }
     if (!zkt__origin_serves(&rules, &way)) {

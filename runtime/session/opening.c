@@ -47,7 +47,8 @@ void zkt__session_refuse_request(struct zkt_host *host,
     w->len = 0;
     w->failed = false;
     ZKT_WRITE(w, "Content-Type: application/json\r\n"
-                 "Cache-Control: no-store\r\n");
+                 "Cache-Control: no-store\r\n"
+                 "X-Content-Type-Options: nosniff\r\n");
     if (status == 401) {
         ZKT_WRITE(w, "WWW-Authenticate: Bearer\r\n");
     }

@@ -100,24 +100,31 @@ static int judge(const struct zkt_http_request *http,
     return is_key(out->key) ? 0 : 400;
 }
 
-static struct zkt_str common_fields(const struct zkt_ws *ws)
+/* Returns a response with the members that those of all requests have. */
+static struct zkt_http_response complete(const struct zkt_ws *ws,
+                                         const struct zkt_http_response *given)
 {
-    return ws->setup->callbacks->common_fields != NULL
-               ? ws->setup->callbacks->common_fields(ws->user)
-               : ZKT_STR("");
+    const struct zkt_ws_callbacks *callbacks = ws->setup->callbacks;
+    struct zkt_http_response response = *given;
+    if (callbacks->common_fields != NULL) {
+        response.common = callbacks->common_fields(ws->user);
+    }
+    if (callbacks->wall_ms != NULL) {
+        response.wall_ms = callbacks->wall_ms(ws->user);
+    }
+    return response;
 }
 
 void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
                     struct zkt_str body)
 {
-    zkt__http_respond(
-        &(const struct zkt_http_response){ .to = ws->request,
-                                           .status = status,
-                                           .fields = fields,
-                                           .common = common_fields(ws),
-                                           .body = body,
-                                           .closes = true },
-        ws->setup->callbacks->send, ws->user);
+    const struct zkt_http_response response = complete(
+        ws, &(const struct zkt_http_response){ .to = ws->request,
+                                               .status = status,
+                                               .fields = fields,
+                                               .body = body,
+                                               .closes = true });
+    zkt__http_respond(&response, ws->setup->callbacks->send, ws->user);
     zkt__ws_drop_request(ws);
     zkt__ws_end(ws, 1002, "the handshake was refused");
 }
@@ -190,8 +197,7 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
 void zkt__ws_reply(struct zkt_ws *ws, const struct zkt_http_response *response)
 {
     if (ws->state == ZKT_WS_ASKED) {
-        struct zkt_http_response full = *response;
-        full.common = common_fields(ws);
+        const struct zkt_http_response full = complete(ws, response);
         zkt__http_respond(&full, ws->setup->callbacks->send, ws->user);
         zkt__ws_end_reply(ws, response->closes);
     }
@@ -202,8 +208,7 @@ void zkt__ws_begin_reply(struct zkt_ws *ws,
                          enum zkt_http_framing framing, uint64_t length)
 {
     if (ws->state == ZKT_WS_ASKED) {
-        struct zkt_http_response full = *response;
-        full.common = common_fields(ws);
+        const struct zkt_http_response full = complete(ws, response);
         zkt__http_respond_head(&full, framing, length,
                                ws->setup->callbacks->send, ws->user);
         zkt__ws_drop_request(ws);

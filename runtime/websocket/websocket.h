@@ -115,6 +115,9 @@ struct zkt_ws_callbacks {
     /* Server: returns lines of header fields for each answer, each with its CR
      * LF, or "". May be NULL. */
     struct zkt_str (*common_fields)(void *user);
+    /* Server: returns the time for the field Date of an answer, in ms since the
+     * epoch, or 0. May be NULL. */
+    int64_t (*wall_ms)(void *user);
     /* Sends bytes, in order. Must copy them. */
     void (*send)(void *user, const void *data, size_t len);
     /*

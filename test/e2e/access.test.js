@@ -164,13 +164,18 @@ for (const late of [false, true]) {
       const { head, rest } = refused.answer;
       const [line, ...fields] = head.split("\r\n");
       assert.match(line, new RegExp(`^HTTP/1.1 ${status} `));
+      const date = fields.findIndex((field) => field.startsWith("Date: "));
+      assert.ok(Math.abs(Date.parse(fields[date].slice(6)) - Date.now()) < 60_000, fields[date]);
+      fields.splice(date, 1);
       assert.deepEqual(fields.sort(), [
         "Cache-Control: no-store",
         "Connection: close",
         `Content-Length: ${rest.length}`,
         "Content-Type: application/json",
         ...("retryAfterMs" in keys ? ["Retry-After: 2"] : []),
+        "Vary: Origin",
         ...(status === 401 ? ["WWW-Authenticate: Bearer"] : []),
+        "X-Content-Type-Options: nosniff",
       ]);
       assert.deepEqual(JSON.parse(rest.toString()), refusal);
       refused.close();

@@ -421,9 +421,15 @@ test("a proxy says who its client is, and then the client speaks TLS", async (t)
 
 test("HTTP on a port with TLS is answered in plain text", async (t) => {
   const server = await start(t);
-  const { status, text } = await ask({ port: server.port, path: "/healthz" }, http);
+  const { status, headers, text } = await ask({ port: server.port, path: "/healthz" }, http);
   assert.equal(status, 400);
+  assert.ok(Math.abs(Date.parse(headers.date) - Date.now()) < 60_000, headers.date);
   assert.match(text, /https:\/\//);
+  const socket = await connect(server);
+  socket.write("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+  const answer = String(await drain(socket));
+  assert.match(answer, /^HTTP\/1\.1 400 /);
+  assert.match(answer, /Content-Length: 35\r\n\r\n$/);
   await server.stop();
 });
 

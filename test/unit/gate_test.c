@@ -76,7 +76,9 @@ static void test_wrong_parameters(void **state)
     struct wire w = knock("/?n=500", "", NULL);
     snprintf(expected, sizeof(expected),
              "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
-             "Cache-Control: no-store\r\nConnection: close\r\n"
+             "Cache-Control: no-store\r\n"
+             "X-Content-Type-Options: nosniff\r\n"
+             "Vary: Origin\r\nConnection: close\r\n"
              "Content-Length: %zu\r\n\r\n%s",
              strlen(body), body);
     assert_string_equal(hear(&w), expected);
@@ -144,7 +146,9 @@ static void test_refusals_by_status(void **state)
                  table[i].text, table[i].code);
         snprintf(expected, sizeof(expected),
                  "HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
-                 "Cache-Control: no-store\r\n%sConnection: close\r\n"
+                 "Cache-Control: no-store\r\n"
+                 "X-Content-Type-Options: nosniff\r\n"
+                 "%sVary: Origin\r\nConnection: close\r\n"
                  "Content-Length: %zu\r\n\r\n%s",
                  table[i].line, table[i].field, strlen(body), body);
         assert_string_equal(hear(&w), expected);
@@ -178,11 +182,13 @@ static void test_typed_refusals(void **state)
     (void)state;
     script.open = refuse_as_banned;
     struct wire w = knock("/", "", NULL);
-    snprintf(expected, sizeof(expected),
-             "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n"
-             "Cache-Control: no-store\r\nRetry-After: 2\r\n"
-             "Connection: close\r\nContent-Length: %zu\r\n\r\n%s",
-             strlen(body), body);
+    snprintf(
+        expected, sizeof(expected),
+        "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n"
+        "Cache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\nRetry-After: 2\r\n"
+        "Vary: Origin\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+        strlen(body), body);
     assert_string_equal(hear(&w), expected);
     leave(&w);
     w = knock("/", OURS, NULL);

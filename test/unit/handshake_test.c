@@ -356,6 +356,7 @@ static void test_the_body_of_a_refusal(void **state)
     feed(&ws, head, strlen(head), 2048);
     assert_string_equal(h.sent, "HTTP/1.1 403 Forbidden\r\n"
                                 "Content-Type: text/plain\r\n"
+                                "Vary: Origin\r\n"
                                 "Connection: close\r\n"
                                 "Content-Length: 6\r\n\r\nclosed");
     zkt__ws_finish(&ws);

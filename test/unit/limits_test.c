@@ -509,6 +509,7 @@ static void test_accepts_per_second(void **state)
 static void assert_refused(struct wire *w, bool at_once)
 {
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                                 "Vary: Origin\r\n"
                                  "Connection: close\r\n"
                                  "Content-Length: 0\r\n\r\n";
     assert_non_null(w->e);
