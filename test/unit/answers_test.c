@@ -1,4 +1,8 @@
-/* The fields and bodies of answers that refuse a request. */
+/*
+ * The answers of a connection: the hostile requests of http_cases.def, each of
+ * which gets one, and nothing behind a refusal does; and the fields and bodies
+ * of answers that refuse.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,12 +18,21 @@
 
 #define DATE "Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n"
 
-/* A server at a known time. */
-static struct zkt_server *new_server(const struct zkt_serve_options *options)
+static void on_request(struct zkt_http *http, void *user)
 {
+    (void)user;
+    zkt_http_reply(http, 200, "text/plain", "ok", 2);
+}
+
+/* A server that answers all requests if @replies, at a known time. */
+static struct zkt_server *new_server(const struct zkt_serve_options *given,
+                                     bool replies)
+{
+    struct zkt_serve_options options = *given;
     struct zkt_server *server;
-    assert_int_equal(zkt_server_new(slow_app(&slow_handlers), options, &server),
-                     ZKT_OK);
+    options.on_request = replies ? on_request : NULL;
+    assert_int_equal(
+        zkt_server_new(slow_app(&slow_handlers), &options, &server), ZKT_OK);
     zkt__server_core(server)->wall_ms = 1500;
     return server;
 }
@@ -34,6 +47,81 @@ static struct wire send_stream(struct zkt_server *server, unsigned listener,
     assert_non_null(w.e);
     feed(&w, bytes, len, cut, true);
     return w;
+}
+
+/* ---- hostile requests ---- */
+
+/* The status of each answer but of those that ask for more, and `$` if the
+ * connection ends. */
+static void summarize(const struct wire *w, char *out)
+{
+    const char *at = w->len > 0 ? w->text : "";
+    *out = '\0';
+    while ((at = strstr(at, "HTTP/1.1 ")) != NULL) {
+        if (memcmp(at + 9, "100 ", 4) != 0) {
+            out += sprintf(out, "%.3s ", at + 9);
+        }
+        at += 9;
+    }
+    strcpy(out, zkt_endpoint_fate(w->e) == ZKT_FATE_CLOSE ? "$" : "");
+}
+
+/* Translates an outcome of http_cases.def into the summary of its answers. Each
+ * request for a WebSocket lacks something. */
+static void translate(const char *outcome, char *out)
+{
+    bool over = false;
+    *out = '\0';
+    while (*outcome != '\0' && !over) {
+        const char *token = outcome;
+        const size_t n = strcspn(token, " ");
+        if (strncmp(token, "...", 3) == 0) {
+            return;
+        }
+        over = (*token >= '0' && *token <= '9') || token[n - 1] == '$';
+        const bool upgrades = over && token[n - 2] == '^';
+        out += sprintf(out, "%.3s %s",
+                       upgrades          ? (*token == 'G' ? "426" : "405")
+                       : token[0] <= '9' ? token
+                                         : "200",
+                       over ? "$" : "");
+        outcome += n + (token[n] == ' ');
+    }
+}
+
+static void test_hostile_requests(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        const char *outcome;
+    } cases[] = {
+#define CASE(bytes, outcome) { bytes, sizeof(bytes) - 1, outcome },
+#include "http_cases.def"
+#undef CASE
+    };
+    struct zkt_server *server = new_server(
+        &(struct zkt_serve_options){
+            .limits = { .head_bytes = 2048, .body_bytes = 64 } },
+        true);
+    size_t wrong = 0;
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+        const size_t len = cases[i / 2].len;
+        char expected[256], summary[256];
+        struct wire w = send_stream(server, 0, cases[i / 2].bytes, len,
+                                    i % 2 == 0 ? 1 : 4096);
+        summarize(&w, summary);
+        translate(cases[i / 2].outcome, expected);
+        if (strcmp(summary, expected) != 0) {
+            print_error("'%s', not '%s': %.*s\n", summary, expected,
+                        len < 400 ? (int)len : 400, cases[i / 2].bytes);
+            wrong++;
+        }
+        close_wire(&w);
+    }
+    assert_int_equal(wrong, 0);
+    zkt_server_free(server);
 }
 
 /* ---- refusals ---- */
@@ -87,9 +175,11 @@ static void test_refusals(void **state)
     };
     static const struct zkt_redirect redirect = { .names = names_a_org,
                                                   .port = 443 };
-    struct zkt_server *server = new_server(&(struct zkt_serve_options){
-        .server_names = "a.org",
-        .limits = { .head_bytes = 2048, .body_bytes = 64 } });
+    struct zkt_server *server = new_server(
+        &(struct zkt_serve_options){
+            .server_names = "a.org",
+            .limits = { .head_bytes = 2048, .body_bytes = 64 } },
+        false);
     (void)state;
     zkt__server_set_redirect(server, &redirect);
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -118,7 +208,8 @@ static void test_refusals(void **state)
 /* A server without a clock sends no date. */
 static void test_no_clock(void **state)
 {
-    struct zkt_server *server = new_server(&(struct zkt_serve_options){ 0 });
+    struct zkt_server *server = new_server(&(struct zkt_serve_options){ 0 },
+                                           false);
     (void)state;
     zkt__server_core(server)->wall_ms = 0;
     struct wire w = send_stream(server, 0, "x\r\n", 3, 4096);
@@ -131,6 +222,7 @@ static void test_no_clock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hostile_requests),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_clock),
     };
