@@ -229,8 +229,8 @@ static bool allows_all(const char *allow_origins)
 
 static bool is_navigation(const struct zkt_http_request *request)
 {
-    const struct zkt_str mode = zkt__http_find_field(request->fields,
-                                                     "Sec-Fetch-Mode");
+    const struct zkt_str mode = zkt__http_find(request->fields,
+                                               "Sec-Fetch-Mode");
     return (request->method == ZKT_HTTP_GET ||
             request->method == ZKT_HTTP_HEAD) &&
            !request->asks_websocket && zkt__head_same(mode, "navigate");
@@ -265,8 +265,7 @@ bool zkt__origin_is_preflight(const struct zkt_http_request *request)
 {
     return request->method == ZKT_HTTP_OPTIONS &&
            zkt__http_value(request, ZKT_HTTP_FIELD_ORIGIN).data != NULL &&
-           zkt__http_find_field(request->fields,
-                                "Access-Control-Request-Method")
+           zkt__http_find(request->fields, "Access-Control-Request-Method")
                    .data != NULL;
 }
 

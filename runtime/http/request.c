@@ -20,17 +20,6 @@ struct zkt_str zkt__http_value(const struct zkt_http_request *request,
     return text_of(request->reader, request->reader->known[field]);
 }
 
-struct zkt_str zkt__http_find_field(struct zkt_str fields, const char *name)
-{
-    struct zkt_str found, value;
-    while (zkt__http_next_field(&fields, &found, &value)) {
-        if (zkt__head_same(found, name)) {
-            return value;
-        }
-    }
-    return (struct zkt_str){ NULL, 0 };
-}
-
 void zkt__http_set_cors(struct zkt_http_reader *reader, enum zkt_http_cors cors)
 {
     reader->cors = (uint8_t)cors;

@@ -139,10 +139,6 @@ void zkt__http_each_line(const struct zkt_http_request *request,
                          enum zkt_http_field field,
                          bool (*take)(void *to, struct zkt_str line), void *to);
 
-/** Returns the value of the first of @fields with that name; data NULL:
- * absent. */
-struct zkt_str zkt__http_find_field(struct zkt_str fields, const char *name);
-
 /** Returns true if the list @field has the item @word, in any case. */
 bool zkt__http_has(const struct zkt_http_request *request,
                    enum zkt_http_field field, const char *word);

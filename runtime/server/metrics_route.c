@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "http/head.h"
 #include "server/answer.h"
 #include "server/connection.h"
 #include "server/core.h"
@@ -107,8 +108,7 @@ static bool is_equal(struct zkt_str given, struct zkt_str wanted)
 static struct zkt_str find_token(const struct zkt_http_request *request)
 {
     static const char scheme[] = "bearer ";
-    struct zkt_str value = zkt__http_find_field(request->fields,
-                                                "authorization");
+    struct zkt_str value = zkt__http_find(request->fields, "authorization");
     const size_t len = sizeof(scheme) - 1;
     bool is_bearer = value.data != NULL && value.len > len;
     for (size_t i = 0; is_bearer && i < len; i++) {
