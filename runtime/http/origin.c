@@ -1,7 +1,8 @@
 /*
  * See origin.h. An origin is compared by scheme, host and port (RFC 6454,
- * section 4), with a missing port as the default of the scheme. A host is
- * compared as text: browsers send names and addresses in their normal form.
+ * section 4), with a missing port as the default of the scheme. A name is
+ * compared as text, without the dot of the root at its end (RFC 1034, section
+ * 3.1); an address of IPv6 has many texts, and is compared by value.
  */
 #include "http/origin.h"
 
@@ -16,6 +17,41 @@ struct origin {
 static bool same(struct zkt_str a, struct zkt_str b)
 {
     return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
+}
+
+/* Returns an IPv6 address without its brackets, or another host. */
+static struct zkt_str without_brackets(struct zkt_str host)
+{
+    return host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']'
+               ? (struct zkt_str){ host.data + 1, host.len - 2 }
+               : host;
+}
+
+/* Returns a name without the dot at its end, or another host. */
+static struct zkt_str without_root(struct zkt_str host)
+{
+    return host.len > 1 && host.data[host.len - 1] == '.'
+               ? (struct zkt_str){ host.data, host.len - 1 }
+               : host;
+}
+
+/* Returns true if one of the hosts may be an address of IPv6. */
+static bool has_colon(struct zkt_str a, struct zkt_str b)
+{
+    return memchr(a.data, ':', a.len) != NULL ||
+           memchr(b.data, ':', b.len) != NULL;
+}
+
+/* Returns true if both are the same host, with brackets or without. */
+static bool same_host(struct zkt_str a, struct zkt_str b)
+{
+    struct zkt_ip left, right;
+    a = without_brackets(a);
+    b = without_brackets(b);
+    return same(a, b) ||
+           (has_colon(a, b) && zkt__ip_parse(a, &left) &&
+            zkt__ip_parse(b, &right) &&
+            memcmp(left.bytes, right.bytes, sizeof(left.bytes)) == 0);
 }
 
 /* ---- parsing ---- */
@@ -56,13 +92,23 @@ static bool parse_authority(struct zkt_str scheme, struct zkt_str text,
     const size_t len = colon != NULL ? (size_t)(colon - text.data) : text.len;
     const struct zkt_str rest = { text.data + len, text.len - len };
     out->scheme = scheme;
-    out->host = (struct zkt_str){ text.data, len };
+    out->host = without_root((struct zkt_str){ text.data, len });
     for (size_t i = 0; i < len; i++) {
         if (strchr("/?#@*, \t", text.data[i]) != NULL) {
             return false;
         }
     }
     return len > 0 && parse_port(scheme, rest, &out->port);
+}
+
+/* Parses the host of a request, whose port may be empty (RFC 3986, section
+ * 3.2.3), which that of an origin may not. */
+static bool parse_host(struct zkt_str scheme, struct zkt_str text,
+                       struct origin *out)
+{
+    const bool empty = text.len > 0 && text.data[text.len - 1] == ':';
+    return parse_authority(
+        scheme, (struct zkt_str){ text.data, text.len - empty }, out);
 }
 
 /* Parses `scheme://host:port`. */
@@ -77,14 +123,6 @@ static bool parse_origin(struct zkt_str text, struct origin *out)
         }
     }
     return false;
-}
-
-/* Returns an IPv6 address without its brackets, or another host. */
-static struct zkt_str without_brackets(struct zkt_str host)
-{
-    return host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']'
-               ? (struct zkt_str){ host.data + 1, host.len - 2 }
-               : host;
 }
 
 static bool is_in_domain(struct zkt_str host, struct zkt_str domain)
@@ -106,9 +144,11 @@ static bool is_loopback(struct zkt_str host)
             zkt__ip_is_loopback(&ip));
 }
 
-/* The domain of an entry `*.example.org`, with its dot; "" for another. */
+/* The domain of an entry `*.example.org`, with its first dot; "" for another.
+ */
 static struct zkt_str domain_of(struct zkt_str entry)
 {
+    entry = without_root(entry);
     if (entry.len > 2 && memcmp(entry.data, "*.", 2) == 0 &&
         memchr(entry.data + 1, '*', entry.len - 1) == NULL) {
         return (struct zkt_str){ entry.data + 1, entry.len - 1 };
@@ -121,7 +161,7 @@ static struct zkt_str domain_of(struct zkt_str entry)
 static bool names(struct zkt_str entry, struct zkt_str host)
 {
     return zkt__head_same(entry, "*") || is_in_domain(host, domain_of(entry)) ||
-           same(without_brackets(entry), without_brackets(host));
+           same_host(without_root(entry), host);
 }
 
 bool zkt__origin_serves(const struct zkt_origin_rules *rules,
@@ -132,7 +172,7 @@ bool zkt__origin_serves(const struct zkt_origin_rules *rules,
     if (way->host.len == 0 || (rules->server_names == NULL && !way->loopback)) {
         return true;
     }
-    if (!parse_authority(ZKT_STR("http"), way->host, &named)) {
+    if (!parse_host(ZKT_STR("http"), way->host, &named)) {
         return false;
     }
     if (rules->server_names == NULL) {
@@ -147,11 +187,17 @@ bool zkt__origin_serves(const struct zkt_origin_rules *rules,
     return false;
 }
 
+bool zkt__origin_is_host(struct zkt_str host)
+{
+    struct origin named;
+    return parse_host(ZKT_STR("http"), host, &named);
+}
+
 /* ---- origins ---- */
 
 static bool is_same_origin(const struct origin *a, const struct origin *b)
 {
-    return same(a->scheme, b->scheme) && same(a->host, b->host) &&
+    return same(a->scheme, b->scheme) && same_host(a->host, b->host) &&
            a->port == b->port;
 }
 
@@ -162,7 +208,7 @@ static bool is_own(struct zkt_str text, const struct zkt_origin_way *way)
 {
     struct origin theirs, ours;
     return parse_origin(text, &theirs) &&
-           parse_authority(theirs.scheme, way->host, &ours) &&
+           parse_host(theirs.scheme, way->host, &ours) &&
            is_same_origin(&theirs, &ours) &&
            (!way->secure || zkt__head_same(theirs.scheme, "https"));
 }
@@ -259,6 +305,23 @@ enum zkt_origin_verdict zkt__origin_check(
     }
     *cors = ZKT_HTTP_CORS_ORIGIN;
     return ZKT_ORIGIN_ALLOWED;
+}
+
+struct zkt_str zkt__origin_shown(struct zkt_str origin)
+{
+    struct origin parsed;
+    struct zkt_str shown = origin;
+    if (zkt_str_eq(origin, ZKT_STR("null")) || parse_origin(origin, &parsed)) {
+        return origin;
+    }
+    for (shown.len = 0; shown.len < origin.len; shown.len++) {
+        if (strchr("?#@", origin.data[shown.len]) != NULL) {
+            break;
+        }
+    }
+    return shown.len == origin.len || origin.data[shown.len] != '@'
+               ? shown
+               : ZKT_STR("");
 }
 
 bool zkt__origin_is_preflight(const struct zkt_http_request *request)

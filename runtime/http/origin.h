@@ -33,6 +33,9 @@ struct zkt_origin_way {
 bool zkt__origin_serves(const struct zkt_origin_rules *rules,
                         const struct zkt_origin_way *way);
 
+/** Returns true if a text is a host, perhaps with a port, from 0 to 65535. */
+bool zkt__origin_is_host(struct zkt_str host);
+
 enum zkt_origin_verdict {
     ZKT_ORIGIN_ALLOWED,
     ZKT_ORIGIN_FOREIGN,   /* by an Origin that is not allowed */
@@ -48,6 +51,10 @@ enum zkt_origin_verdict {
 enum zkt_origin_verdict zkt__origin_check(
     const struct zkt_origin_rules *rules, const struct zkt_origin_way *way,
     const struct zkt_http_request *request, enum zkt_http_cors *cors);
+
+/** Returns an Origin as the log may have it. One that is none may have secrets:
+ * a query is cut off, and a password leaves nothing. */
+struct zkt_str zkt__origin_shown(struct zkt_str origin);
 
 /** Returns true if a request is a preflight (Fetch, section 4.8): a browser
  * asks whether a page may send another. */

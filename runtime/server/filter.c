@@ -73,8 +73,11 @@ static void refuse_host(struct zkt_connection *c, struct zkt_str host)
     server->host.stats.refused_hosts++;
     zkt__server_log_address(server, ZKT_LOG_WARNING, peer_of(c),
                             "a request of %s for the host '%.*s' was refused: "
-                            "server_names does not name it",
-                            peer_of(c), ZKT_ARG(host));
+                            "%s",
+                            peer_of(c), ZKT_ARG(host),
+                            zkt__origin_is_host(host)
+                                ? "server_names does not name it"
+                                : "it is no host with a port up to 65535");
     zkt__session_refuse_request(
         &server->host, &c->session, 421,
         &(const struct zkt_failure){
@@ -94,7 +97,8 @@ static void refuse_origin(struct zkt_connection *c,
             "a request of %s from a page of '%.*s' was refused: "
             "allow_origins does not name it",
             peer_of(c),
-            ZKT_ARG(zkt__http_value(request, ZKT_HTTP_FIELD_ORIGIN)));
+            ZKT_ARG(zkt__origin_shown(
+                zkt__http_value(request, ZKT_HTTP_FIELD_ORIGIN))));
     } else {
         zkt__server_log_address(
             server, ZKT_LOG_WARNING, peer_of(c),

@@ -17,8 +17,8 @@ static bool is_host_character(char c, bool in_brackets)
            (!in_brackets && (c == '-' || c == '_'));
 }
 
-/* Takes the host off `host:port`; an IPv6 address keeps its brackets. Returns
- * false if it is malformed. */
+/* Takes the host off `host:port`; an IPv6 address keeps its brackets, a name
+ * loses the dot of the root. Returns false if it is malformed. */
 static bool take_host(struct zkt_str authority, struct zkt_str *host)
 {
     const bool v6 = authority.len > 0 && authority.data[0] == '[';
@@ -32,6 +32,7 @@ static bool take_host(struct zkt_str authority, struct zkt_str *host)
             return false;
         }
     }
+    len -= !v6 && len > 1 && authority.data[len - 1] == '.';
     *host = (struct zkt_str){ authority.data, len + v6 };
     return true;
 }

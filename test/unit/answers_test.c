@@ -170,6 +170,7 @@ static void test_refusals(void **state)
         { 0, 421, true, HEAD("/") "Host: b.org\r\n\r\n" },
         { ZKT_LISTENER_REDIRECT, 308, false, GET("/") HOST "\r\n" },
         { ZKT_LISTENER_REDIRECT, 308, false, HEAD("/") HOST "\r\n" },
+        { ZKT_LISTENER_REDIRECT, 308, false, GET("/") "Host: a.org.:\r\n\r\n" },
         { ZKT_LISTENER_REDIRECT, 421, false, GET("/") "Host: b\r\n\r\n" },
         { ZKT_LISTENER_REDIRECT, 400, false, GET("/") "\r\n" },
     };

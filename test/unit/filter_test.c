@@ -225,6 +225,18 @@ static void test_lines(void **state)
                                 "was refused: server_names does not name it");
     assert_non_null(strstr(w.text, "HTTP/1.1 421 Misdirected Request\r\n"));
     close_wire(&w);
+    (void)send_request(server, &w, 0, FETCH "Host: a.org:99999\r\n\r\n");
+    assert_string_equal(logged, "a request of 192.0.2.7 for the host "
+                                "'a.org:99999' was refused: it is no host with "
+                                "a port up to 65535");
+    close_wire(&w);
+    (void)send_request(server, &w, 0,
+                       FETCH
+                       "Host: a.org\r\nOrigin: http://b.org/?t=x\r\n\r\n");
+    assert_string_equal(logged, "a request of 192.0.2.7 from a page of "
+                                "'http://b.org/' was refused: allow_origins "
+                                "does not name it");
+    close_wire(&w);
     zkt_server_free(server);
 }
 

@@ -55,6 +55,12 @@ static void test_origins(void **state)
         { NULL, "localhost:3000", "http://localhost:5173", 0, false },
         { NULL, "[::1]:8", "http://[::1]:8", 0, true },
         { NULL, "[::1]:8", "http://[::2]:8", 0, false },
+        { NULL, "[0:0::1]:8", "http://[::1]:8", 0, true },
+        { NULL, "example.org:", "https://example.org", 0, true },
+        { NULL, "example.org:", "https://example.org:444", 0, false },
+        { NULL, "example.org.", "https://example.org.", 0, true },
+        { NULL, "example.org.:8", "https://example.org:8", 0, true },
+        { NULL, "example.org:99999", "https://example.org", 0, false },
         { NULL, "example.org", "https://example.org.evil.com", 0, false },
         { NULL, "example.org", "https://evil.com/example.org", 0, false },
         { NULL, "example.org", "https://evil.com?example.org", 0, false },
@@ -110,6 +116,10 @@ static void test_origins(void **state)
         { "*.a.org", "x", "https://evil.com/.a.org", 0, false },
         { "*.a.org", "x", "https://evil.com:80.a.org", 0, false },
         { "*.a.org", "x", "c.a.org", 0, false },
+        { "*.a.org.", "x", "https://c.a.org", 0, true },
+        { "*.a.org", "x", "https://c.a.org.", 0, true },
+        { "https://[0:0::1]", "x", "https://[::1]", 0, true },
+        { "https://[0:0::1]", "x", "https://[::2]", 0, false },
         { "app://a", "x", "app://a", 0, true },
     };
     (void)state;
@@ -159,6 +169,16 @@ static void test_hosts(void **state)
         { NULL, "[::2]", true, false },
         { NULL, "::1", true, false },
         { NULL, "localhost:x", true, false },
+        { NULL, "localhost:", true, true },
+        { NULL, "[::1]:", true, true },
+        { NULL, "localhost.", true, true },
+        { NULL, "a.localhost.:80", true, true },
+        { NULL, "localhost..", true, false },
+        { NULL, "localhost::", true, false },
+        { NULL, ".", true, false },
+        { NULL, ":", true, false },
+        { NULL, "localhost:65535", true, true },
+        { NULL, "localhost:65536", true, false },
         { "*", "example.org", true, true },
         { "example.org", "example.org", false, true },
         { "example.org", "EXAMPLE.org:8443", true, true },
@@ -173,6 +193,13 @@ static void test_hosts(void **state)
         { "192.0.2.1, ::1", "[::1]:3000", false, true },
         { "192.0.2.1, [::1]", "[::1]", false, true },
         { "192.0.2.1, ::1", "[::2]", false, false },
+        { "192.0.2.1, ::1", "[0:0::1]", false, true },
+        { "0:0::1", "[::1]:3000", false, true },
+        { "192.0.2.1", "[::ffff:192.0.2.1]", false, true },
+        { "example.org", "example.org.", false, true },
+        { "example.org.", "example.org:", false, true },
+        { "*.example.org", "a.example.org.", false, true },
+        { "example.org", "example.org..", false, false },
         { "", "example.org", false, false },
     };
     (void)state;
@@ -185,6 +212,28 @@ static void test_hosts(void **state)
         };
         if (zkt__origin_serves(&rules, &way) != table[i].served) {
             fail_msg("host %zu", i);
+        }
+    }
+}
+
+/* What the log may have of an Origin. */
+static void test_shown(void **state)
+{
+    static const char *const table[][2] = {
+        { "https://a.org:8443", "https://a.org:8443" },
+        { "null", "null" },
+        { "http://a.org/", "http://a.org/" },
+        { "http://a.org/?token=x", "http://a.org/" },
+        { "http://a.org#x", "http://a.org" },
+        { "?token=x", "" },
+        { "http://user:password@a.org", "" },
+        { "", "" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        const struct zkt_str shown = zkt__origin_shown(zkt_cstr(table[i][0]));
+        if (!zkt_str_eq(shown, zkt_cstr(table[i][1]))) {
+            fail_msg("'%s': '%.*s'", table[i][0], ZKT_ARG(shown));
         }
     }
 }
@@ -227,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_origins),
         cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_shown),
         cmocka_unit_test(test_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
