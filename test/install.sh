@@ -4,7 +4,7 @@
 # The packages for each purpose.
 packages_build='esbuild gcc libc6-dev meson ninja-build pkg-config flex bison libuv1-dev libwslay-dev libpcre2-dev libssl-dev node-llhttp'
 packages_test="$packages_build chromium curl g++ clang clang-format libclang-rt-14-dev libcmocka-dev valgrind"
-packages_test="$packages_test openssl nginx-light caddy haproxy make cmake zlib1g-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user prometheus"
+packages_test="$packages_test openssl nginx-light caddy haproxy make cmake zlib1g-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user prometheus systemd"
 
 # install_missing build|test
 install_missing()

@@ -33,7 +33,8 @@
 //   <!-- test: exit N -->                console: the exit status of the last command
 //   <!-- test: files of docs/PAGE.md --> anywhere: this page begins with the
 //                                        schemas and programs of that one
-//   <!-- test: unit -->                  ini: a unit of systemd
+//   <!-- test: unit rooms.service -->    ini: a unit of systemd, or a part of one,
+//                                        rooms.service.d/NAME.conf
 //   <!-- test: nginx -->                 nginx, and caddy, haproxy: a configuration,
 //                                        which test/e2e/proxies.test.js runs
 //   <!-- test: prometheus -->            yaml: a part of its configuration, or rules,
@@ -382,13 +383,53 @@ async function checkScript(page, listing) {
   new vm.Script(listing.text);
 }
 
+const UNIT_PROGRAM = "/usr/local/bin/rooms";
+
+/** Checks that the program of a unit has these options, by its --help on the page. */
+function checkUnitOptions(page, listing) {
+  const text = fs.readFileSync(path.join(root, page.name), "utf8");
+  for (const [, args] of listing.text.matchAll(/^ExecStart=\S+ (.*)$/gm)) {
+    for (const [option] of args.matchAll(/--[a-z-]+/g)) {
+      if (!text.includes(`\n  ${option} `)) throw new Error(`the program has no ${option}`);
+    }
+  }
+}
+
+/** Returns the complaints of systemd about a unit, which knows its directives and
+ * their values; those about other units of the machine are left out. */
+async function verifyUnit(folder, file) {
+  const { stderr } = await run("systemd-analyze",
+    ["verify", "--man=no", path.join(folder, file)]).catch((e) => e);
+  if (stderr === undefined) throw new Error("systemd-analyze does not run");
+  return stderr.split("\n").filter((line) => line.includes("rooms.")).join("\n");
+}
+
+/** The mark names the file: rooms.service, or a part of it in rooms.service.d. A
+ * part is read by systemd behind the unit before it; a socket needs its service.
+ * Without systemd-analyze the lines have to look like those of a unit. */
 async function checkUnit(page, listing) {
-  if (listing.mark !== "unit") unknown(listing);
+  const file = /^unit (rooms\.(?:service|socket|service\.d\/\w+\.conf))$/.exec(listing.mark)?.[1];
+  if (!file) unknown(listing);
   for (const line of listing.text.trimEnd().split("\n")) {
     if (!/^(\[[A-Z][a-z]+\]|[A-Z]\w*=.*|)$/.test(line)) {
       throw new Error(`not a line of a unit: ${line}`);
     }
   }
+  checkUnitOptions(page, listing);
+  const folder = path.join(page.folder, "units");
+  const part = path.join(folder, "rooms.service.d");
+  fs.rmSync(part, { recursive: true, force: true });
+  fs.mkdirSync(part, { recursive: true });
+  fs.writeFileSync(path.join(folder, file),
+    listing.text.replaceAll(UNIT_PROGRAM, process.execPath));
+  if (!has("systemd-analyze")) return;
+  const said = await verifyUnit(folder, file.split(".d/")[0]);
+  if (said !== "") throw new Error(said);
+}
+
+/** Whether a command can be run. */
+function has(command) {
+  return process.env.PATH.split(":").some((folder) => fs.existsSync(path.join(folder, command)));
 }
 
 /** A configuration of another program, which another test tries. */
