@@ -303,9 +303,20 @@ static const struct flow_room_handlers room = {
     .audience_keeper = audience_keeper,
 };
 
+static enum zkt_status set_level(struct flow_lamp_call *call,
+                                 const struct flow_lamp_set_input *in)
+{
+    flow_lamp_set_level(call, in->level);
+    return ZKT_OK;
+}
+
+static const struct flow_lamp_handlers lamp = { .set = set_level };
+
 int main(int argc, char **argv)
 {
-    const struct flow_handlers handlers = { .on_open = on_open, .room = &room };
+    const struct flow_handlers handlers = { .on_open = on_open,
+                                            .room = &room,
+                                            .lamp = &lamp };
     const struct zkt_serve_options options = { .port = 0 };
     return zkt_serve_main(flow_app(&handlers), &options, argc, argv);
 }

@@ -1,13 +1,14 @@
 // The configurations of docs/operations.md, "Behind a reverse proxy", with nginx,
-// Caddy and HAProxy: WebSockets and plain requests through each, the address of
-// the client, whatever it claims, and the origins of pages. Ports, paths and
-// certificates are replaced, and nothing else. COUNTER_SERVER names the program,
-// NGINX, CADDY and HAPROXY the proxies.
+// Caddy and HAProxy: WebSockets, calls, uploads and streams of events through
+// each, the address of the client, whatever it claims, and the origins of pages.
+// Ports, paths and certificates are replaced, and nothing else; the certificates
+// of Caddy are by its own authority. FLOW_SERVER names the program, NGINX, CADDY
+// and HAPROXY the proxies.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
-import http from "node:http";
+import http2 from "node:http2";
 import https from "node:https";
 import net from "node:net";
 import os from "node:os";
@@ -20,6 +21,8 @@ import { Peer, startServer } from "./peer.js";
 const root = path.resolve(import.meta.dirname, "../..");
 const CLIENT = "127.0.0.9"; // none of the proxy's addresses
 const HOST = "rooms.example.com";
+const BODY_BYTES = 1048576; // the limit of the server, and of nginx
+const PATIENCE_MS = 20000; // sanitizers are slow
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "zocket-proxies-"));
 after(() => fs.rmSync(folder, { recursive: true }));
 
@@ -47,9 +50,10 @@ const proxies = {
   },
   caddy(text, port, own) {
     const file = path.join(own, "Caddyfile");
-    // Certificates would come from the network.
-    fs.writeFileSync(file, "{\n admin off\n auto_https off\n}\n" +
-      text.replace(`${HOST} {`, `http://${HOST}:${port} {\n bind 127.0.0.1`));
+    // Public certificates would come from the network; port 80 is not ours.
+    fs.writeFileSync(file, "{\n admin off\n local_certs\n skip_install_trust\n" +
+      " auto_https disable_redirects\n}\n" +
+      text.replace(`${HOST} {`, `https://${HOST}:${port} {\n bind 127.0.0.1`));
     return [process.env.CADDY, ["run", "--adapter", "caddyfile", "--config", file]];
   },
   haproxy(text, port, own) {
@@ -58,20 +62,6 @@ const proxies = {
     return [process.env.HAPROXY, ["-db", "-f", file]];
   },
 };
-
-/** Waits until something accepts connections there. */
-async function waitFor(port, child) {
-  for (;;) {
-    assert.equal(child.exitCode, null, child.said());
-    const socket = net.connect(port, "127.0.0.1");
-    const connected = await new Promise((resolve) => {
-      socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
-    });
-    socket.destroy();
-    if (connected) return;
-    await setTimeout(20);
-  }
-}
 
 async function startProxy(t, kind, text, own) {
   const port = await freePort();
@@ -82,30 +72,72 @@ async function startProxy(t, kind, text, own) {
   let said = "";
   child.stdout.on("data", (data) => (said += data));
   child.stderr.on("data", (data) => (said += data));
-  child.said = () => said;
   child.on("error", (error) => (said += error));
-  await waitFor(port, child);
-  return { port, child, secure: kind !== "caddy" };
+  const proxy = { port, child, base: `https://${HOST}:${port}` };
+  for (;;) { // until it listens and has its certificate
+    assert.equal(child.exitCode, null, said);
+    try {
+      await ask(proxy, {}, "/healthz");
+      return proxy;
+    } catch {
+      await setTimeout(20);
+    }
+  }
 }
 
-/** Sends a request through a proxy; resolves with its status, 101 included. */
-async function ask(proxy, headers, url = "/") {
-  const { request: send } = proxy.secure ? https : http;
-  const request = send({
-    host: "127.0.0.1", port: proxy.port, localAddress: CLIENT, servername: HOST,
-    rejectUnauthorized: false, path: url, agent: false, headers: {
-      host: `${HOST}:${proxy.port}`, ...headers,
-    },
-  }).end();
-  const response = await new Promise((resolve, reject) => {
+const clientOptions = {
+  localAddress: CLIENT, servername: HOST, rejectUnauthorized: false,
+};
+
+/** Sends a request through a proxy; resolves with the response, 101 included. Of
+ * the answer nothing may wait in a buffer for more. */
+async function begin(proxy, headers, url, method = "GET", body = undefined) {
+  const request = https.request({
+    host: "127.0.0.1", port: proxy.port, ...clientOptions, path: url, agent: false, method,
+    signal: AbortSignal.timeout(PATIENCE_MS),
+    headers: { host: `${HOST}:${proxy.port}`, ...headers },
+  }).end(body);
+  return new Promise((resolve, reject) => {
     request.on("response", resolve).on("error", reject);
     request.on("upgrade", (found, socket) => {
       socket.destroy();
       resolve(found);
     });
   });
+}
+
+async function ask(proxy, headers, url = "/") {
+  const response = await begin(proxy, headers, url);
   response.resume();
   return response.statusCode;
+}
+
+/** Calls a method of a room; resolves with the status and the answer. */
+async function call(proxy, method, input, { body = JSON.stringify(input), ...headers } = {}) {
+  const response = await begin(proxy, { "content-type": "application/json", ...headers },
+    `/actors/room/a/${method}?user=ann`, "POST", body);
+  let text = "";
+  for await (const chunk of response.setEncoding("utf8")) text += chunk;
+  return { status: response.statusCode, text, type: response.headers["content-type"] };
+}
+
+/** Yields the messages of a stream of events as they arrive. */
+async function* eventsOf(response) {
+  assert.equal(response.statusCode, 200);
+  assert.equal(response.headers["content-type"], "text/event-stream");
+  let text = "";
+  for await (const chunk of response.setEncoding("utf8")) {
+    const blocks = (text + chunk).split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) {
+      if (block.startsWith("data: ")) yield JSON.parse(block.slice(6));
+    }
+  }
+}
+
+async function next(events) {
+  const { value } = await events.next();
+  return value;
 }
 
 const upgrade = {
@@ -119,6 +151,87 @@ const claims = {
   "x-forwarded-proto": "http", forwarded: 'for=1.1.1.1;host=evil.example, for="',
 };
 
+/** Each change is seen by the reader before the next one is made: no proxy waits
+ * for more bytes. */
+async function tryEvents(proxy, peer) {
+  const response = await begin(proxy, { accept: "text/event-stream" },
+    "/actors/lamp/a?user=ann");
+  const events = eventsOf(response);
+  assert.equal((await next(events)).type, "state:snapshot");
+  for (let level = 1; level <= 3; level++) {
+    await peer.call("lamp", "a", "set", { level });
+    const { type, patches } = await next(events);
+    assert.equal(type, "state:patch");
+    assert.deepEqual(patches, [{ op: "replace", path: "/level", value: level }]);
+  }
+  response.destroy();
+}
+
+/** When the reader of events leaves, the proxy ends its stream, too. */
+async function tryLeaving(server) {
+  const [, metrics] = await server.logged(/msg="metrics on (\S+)"/);
+  for (let text = ""; !text.includes('zocket_state_subscribers{actor="lamp"} 0\n');) {
+    text = await (await fetch(`${metrics}/metrics`)).text();
+    await setTimeout(20);
+  }
+}
+
+/** The parts of an answer, from a method that goes on until its reader leaves. */
+async function tryStream(proxy, server) {
+  const response = await begin(proxy,
+    { accept: "text/event-stream", "content-type": "application/json" },
+    "/actors/room/d/drip?user=ann", "POST", "{}");
+  const events = eventsOf(response);
+  for (let i = 0; i < 5; i++) assert.match(JSON.stringify(await next(events)), /"rpc:/);
+  response.destroy();
+  await server.logged(/method=drip code=ABORTED/);
+}
+
+async function tryCalls(proxy, server) {
+  assert.equal((await call(proxy, "write", { line: "by HTTP" }, claims)).status, 204);
+  await server.logged(new RegExp(`method=write code=OK .*address=${CLIENT.replaceAll(".", "\\.")}\\b`));
+  const wrong = await call(proxy, "write", { line: 1 }, claims);
+  assert.equal(wrong.status, 400);
+  assert.equal(JSON.parse(wrong.text).code, "INVALID_ARGUMENT");
+  assert.match(wrong.type, /^application\/json/);
+  const late = await call(proxy, "hurry", undefined);
+  assert.equal(late.status, 504);
+  assert.equal(JSON.parse(late.text).code, "DEADLINE_EXCEEDED");
+  assert.equal((await call(proxy, "none", {})).status, 501);
+}
+
+/** A body of the largest size arrives; of one more the sender reads why not. */
+async function tryUploads(proxy) {
+  const around = JSON.stringify({ line: "" }).length;
+  const line = (length) => ({ line: "x".repeat(length - around) });
+  assert.equal((await call(proxy, "write", line(BODY_BYTES))).status, 204);
+  assert.equal((await call(proxy, "write", line(BODY_BYTES + 1))).status, 413);
+}
+
+async function trySocket(proxy, server) {
+  assert.equal(await ask(proxy, { ...upgrade, ...claims, origin: proxy.base }, "/?user=ann"), 101);
+  const peer = await Peer.open(`wss://127.0.0.1:${proxy.port}/?user=ann`, [], {
+    ...clientOptions, headers: { host: `${HOST}:${proxy.port}`, ...claims }, origin: proxy.base,
+  });
+  assert.equal((await peer.call("room", "w", "keep", { secret: "s" })).code, undefined);
+  await server.logged(new RegExp(`method=keep code=OK .*address=${CLIENT.replaceAll(".", "\\.")}\\b`));
+  return peer;
+}
+
+/** Pages of others are refused, and the log shows the client's address. */
+async function tryOrigins(proxy, server, saysSecure) {
+  for (const [name, headers] of [["plain", {}], ["socket", upgrade]]) {
+    const status = await ask(proxy, { ...claims, ...headers, origin: `https://${name}.example` });
+    assert.equal(status, 403);
+    await server.logged(new RegExp(`a request of ${CLIENT} from a page of 'https://${name}\\.`));
+  }
+  // Where the proxy says that the client speaks TLS, a page without is another's.
+  if (saysSecure) {
+    const origin = proxy.base.replace("https", "http");
+    assert.equal(await ask(proxy, { ...upgrade, ...claims, origin }), 403);
+  }
+}
+
 async function tryOut(t, listing, args, edit = (text) => text) {
   const own = fs.mkdtempSync(path.join(folder, "p"));
   const serverPort = await freePort();
@@ -131,35 +244,38 @@ async function tryOut(t, listing, args, edit = (text) => text) {
       .replaceAll("/etc/ssl/private/rooms.pem", `${folder}/both`);
   // Of a Unix socket alone nobody says a URL with a port.
   const more = args.includes("unix:") ? ["--listen", "127.0.0.1:0"] : [];
-  const server = await startServer(t, process.env.COUNTER_SERVER,
-    [...replace(args).split(" "), ...more]);
+  const server = await startServer(t, process.env.FLOW_SERVER, [
+    ...replace(args).split(" "), ...more, "--log-format", "logfmt", "--http-calls", "on",
+    "--message-bytes", `${2 * BODY_BYTES}`, "--metrics-port", "0",
+  ]);
   const proxy = await startProxy(t, listing.mark, replace(listing.text), own);
-  const scheme = proxy.secure ? "https" : "http";
-  const origin = `${scheme}://${HOST}:${proxy.port}`;
-
   assert.equal(await ask(proxy, {}, "/healthz"), 200);
-  assert.equal(await ask(proxy, { ...upgrade, ...claims, origin }), 101);
-  const peer = await Peer.open(`${proxy.secure ? "wss" : "ws"}://127.0.0.1:${proxy.port}/`, [], {
-    headers: { host: `${HOST}:${proxy.port}`, ...claims }, origin,
-    localAddress: CLIENT, servername: HOST, rejectUnauthorized: false,
-  });
-  assert.equal((await peer.call("counter", "a", "inc", {})).result, 1);
+  const peer = await trySocket(proxy, server);
+  await tryCalls(proxy, server);
+  await tryUploads(proxy);
+  await tryEvents(proxy, peer);
+  if (listing.mark !== "haproxy") await tryLeaving(server); // that takes 30 s
+  await tryStream(proxy, server);
+  if (listing.mark === "caddy") await tryHttp2(proxy);
+  await tryOrigins(proxy, server, !args.includes("proxy-protocol"));
   await peer.close();
-
-  // A refusal shows whom the server takes the client for.
-  for (const [name, headers] of [["plain", {}], ["socket", upgrade]]) {
-    const status = await ask(proxy, { ...claims, ...headers, origin: `https://${name}.example` });
-    assert.equal(status, 403);
-    await server.logged(new RegExp(`a request of ${CLIENT} from a page of 'https://${name}\\.`));
-  }
-  // Where the proxy says that the client speaks TLS, a page without is another's.
-  if (proxy.secure && !args.includes("proxy-protocol")) {
-    assert.equal(await ask(proxy, { ...upgrade, ...claims, origin: origin.replace("https", "http") }), 403);
-  }
   const gone = once(proxy.child, "exit");
   proxy.child.kill("SIGTERM");
   await gone;
   await server.stop();
+}
+
+/** A browser speaks HTTP/2 with Caddy, which has no Host but an authority. */
+async function tryHttp2(proxy) {
+  const session = http2.connect(`https://127.0.0.1:${proxy.port}`, clientOptions);
+  const stream = session.request({
+    ":method": "POST", ":path": "/actors/room/a/write?user=ann",
+    ":authority": `${HOST}:${proxy.port}`, "content-type": "application/json", origin: proxy.base,
+  });
+  stream.end(JSON.stringify({ line: "by HTTP/2" }));
+  const [headers] = await once(stream, "response");
+  assert.equal(headers[":status"], 204);
+  session.destroy();
 }
 
 // Each configuration follows the command of its server.
