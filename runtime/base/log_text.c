@@ -104,6 +104,19 @@ static size_t escape_byte(const char *text, size_t len, char out[ESCAPED_MAX],
     return 1;
 }
 
+/* As escape_byte between quotes, which the text cannot end. */
+static size_t escape_quoted(const char *text, size_t len, char out[ESCAPED_MAX],
+                            size_t *out_len)
+{
+    if (text[0] != '"' && text[0] != '\\') {
+        return escape_byte(text, len, out, out_len);
+    }
+    out[0] = '\\';
+    out[1] = text[0];
+    *out_len = 2;
+    return 1;
+}
+
 /* Returns the letter that follows a '\\' in place of @c, or 0 (RFC 8259,
  * section 7). */
 static char short_escape(char c)
@@ -223,7 +236,7 @@ static void put_subject(struct sink *sink, struct zkt_str kind,
     put(sink, kind, escape_byte);
     if (id.len > 0) {
         put_text(sink, " \"");
-        put(sink, id, escape_byte);
+        put(sink, id, escape_quoted);
         put_text(sink, "\"");
     }
     put_text(sink, ": ");

@@ -20,7 +20,8 @@
 size_t zkt__log_escape(char *out, size_t size, const char *text, size_t len);
 
 /** Prints a record as a line of text for people, escaped and truncated as
- * above: `room "a": add: the text (NOT_FOUND, 3 ms)`. */
+ * above: `room "a": add: the text (NOT_FOUND, 3 ms)`. In an id a quote and a
+ * backslash have a backslash before them. */
 void zkt__log_print_line(const struct zkt_log_record *record,
                          char out[ZKT_LOG_LINE]);
 

@@ -168,6 +168,13 @@ static void test_few_fields(void **state)
     assert_string_equal(line, "connection \"c1\": open: no");
     zkt_log_print_logfmt(&record, line);
     assert_string_equal(line, "level=info msg=no connection=c1 method=open");
+    /* The id of an instance cannot end before its quote. */
+    record = (struct zkt_log_record){ .actor = ZKT_STR("chat"),
+                                      .id = ZKT_STR("a\": leave: \\\n"),
+                                      .text = ZKT_STR("say \"a\\b\"") };
+    zkt__log_print_line(&record, line);
+    assert_string_equal(line, "chat \"a\\\": leave: \\\\\\x0a\": "
+                              "say \"a\\b\"");
     record = (struct zkt_log_record){ .level = ZKT_LOG_ERROR, .has_ms = true };
     zkt__log_print_line(&record, line);
     assert_string_equal(line, " (0 ms)");
