@@ -13,7 +13,7 @@
 
 /* ---- signals ---- */
 
-/* SIGHUP only if there is TLS. */
+/* SIGHUP is the last, and not always watched. */
 static const int signal_numbers[] = { SIGTERM, SIGINT, SIGHUP };
 
 enum {
@@ -34,8 +34,10 @@ static void reload(struct runner *r)
 {
     struct zkt_tls *tls;
     if (zkt__server_load_tls(r->server, &tls)) {
-        zkt__server_log(r->server, ZKT_LOG_INFO,
-                        "the certificates were read again");
+        zkt__server_log(r->server, ZKT_LOG_INFO, "%s",
+                        tls != NULL ? "the certificates were read again"
+                                    : "SIGHUP: there is no certificate to read "
+                                      "again");
     }
 }
 
@@ -54,11 +56,22 @@ static void on_signal(uv_signal_t *handle, int number)
     zkt_server_shutdown(r->server);
 }
 
+/* Returns true if SIGHUP tells the server to read its certificates again.
+ * Without TLS a service manager may send it nevertheless, which must not end
+ * the server; but a handler of the program keeps it, and a terminal that is
+ * closed ends what was begun there. */
+static bool watches_hangup(const struct runner *r)
+{
+    struct sigaction now;
+    return zkt__server_options(r->server)->tls != NULL ||
+           (sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_DFL &&
+            isatty(STDIN_FILENO) == 0);
+}
+
 /* Returns 0 or a libuv error. Call unwatch_signals in both cases. */
 static int watch_signals(struct runner *r)
 {
-    const bool has_tls = zkt__server_options(r->server)->tls != NULL;
-    const int count = has_tls ? SIGNALS : SIGNALS - 1;
+    const int count = watches_hangup(r) ? SIGNALS : SIGNALS - 1;
     int error = 0;
     for (int i = 0; i < count && error == 0; i++) {
         (void)sigaction(signal_numbers[i], NULL, &r->before[i]);

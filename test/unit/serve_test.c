@@ -2,6 +2,7 @@
  * Servers on libuv loops: a loop of the user's, and that of zkt_serve; how they
  * stop, how they fail to start, and that their timers run.
  */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -465,6 +466,60 @@ static void test_signals_at_every_moment(void **state)
     assert_true(after.sa_handler == on_own_signal);
 }
 
+static char hangup_log[1024];
+
+static void take_log(void *user, enum zkt_log_level level, const char *text)
+{
+    const size_t len = strlen(hangup_log);
+    (void)user;
+    (void)level;
+    snprintf(hangup_log + len, sizeof(hangup_log) - len, "%s\n", text);
+}
+
+static void hang_up(struct zkt_server *server, void *user)
+{
+    (void)server;
+    (void)user;
+    raise(SIGHUP);
+    raise(SIGTERM);
+}
+
+static void post_hang_up(void *user, struct zkt_server *server)
+{
+    assert_int_equal(zkt_server_post(server, hang_up, user), ZKT_OK);
+}
+
+/* SIGHUP ends no server without TLS, unless it is begun on a terminal; a
+ * handler of the program is run. */
+static void test_hangups(void **state)
+{
+    const struct sigaction own = { .sa_handler = on_own_signal },
+                           usual = { .sa_handler = SIG_DFL };
+    static const char line[] = "SIGHUP: there is no certificate to read again";
+    struct sigaction before;
+    const int input = dup(STDIN_FILENO);
+    (void)state;
+    (void)close(STDIN_FILENO);
+    assert_int_equal(open("/dev/null", O_RDONLY), STDIN_FILENO);
+    assert_int_equal(sigaction(SIGHUP, NULL, &before), 0);
+    for (int has_own = 0; has_own < 2; has_own++) {
+        struct seen seen = { 0 };
+        struct zkt_serve_options options = options_for(&seen);
+        own_signals = 0;
+        hangup_log[0] = '\0';
+        options.log = take_log;
+        options.on_start = post_hang_up;
+        assert_int_equal(sigaction(SIGHUP, has_own ? &own : &usual, NULL), 0);
+        assert_int_equal(zkt_serve(demo_app(&handlers), &options), 0);
+        assert_int_equal(seen.stopped, 1);
+        assert_int_equal(strstr(hangup_log, line) == NULL, has_own);
+        assert_int_equal(own_signals, has_own);
+    }
+    assert_int_equal(sigaction(SIGHUP, &before, NULL), 0);
+    assert_int_equal(dup2(input, STDIN_FILENO), STDIN_FILENO);
+    (void)close(input);
+}
+
 static void keep_server(void *user, struct zkt_server *server)
 {
     struct seen *seen = user;
@@ -530,6 +585,7 @@ int main(void)
         cmocka_unit_test(test_a_local_client_meddles),
         cmocka_unit_test(test_serving_until_a_signal),
         cmocka_unit_test(test_signals_at_every_moment),
+        cmocka_unit_test(test_hangups),
         cmocka_unit_test(test_time_passes_while_serving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
