@@ -159,10 +159,12 @@ ptrdiff_t zkt__secure_write(struct zkt_tls_stream *stream,
         len = gather(slices, count, memory->plain);
         plain = memory->plain;
     }
-    return stream->ops->write(stream, &memory->bytes, plain, len) &&
-                   send_out(stream, &memory->bytes, fd)
-               ? (ptrdiff_t)len
-               : -1;
+    if (!stream->ops->write(stream, &memory->bytes, plain, len)) {
+        /* Whatever is in the block would be sent by the next stream. */
+        memory->bytes.out_len = 0;
+        return -1;
+    }
+    return send_out(stream, &memory->bytes, fd) ? (ptrdiff_t)len : -1;
 }
 
 void zkt__secure_end(struct zkt_tls_stream *stream,
