@@ -5,6 +5,7 @@
  * script that makes the certificates.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -407,6 +408,44 @@ static void break_off(struct zkt_tls *tls, size_t limit, bool resets)
     free(raw.bytes.out);
 }
 
+static int count_descriptors(void)
+{
+    enum {
+        DESCRIPTORS = 1024
+    };
+    int count = 0;
+    for (int fd = 0; fd < DESCRIPTORS; fd++) {
+        count += fcntl(fd, F_GETFD) != -1;
+    }
+    return count;
+}
+
+static uint32_t count_connections(void)
+{
+    struct zkt_server_stats stats;
+    zkt_server_stats(site.server, &stats);
+    return (uint32_t)stats.connections;
+}
+
+/* Runs the loop until only the client is connected, with as many descriptors as
+ * before; gives up after a long time. */
+static void expect_the_client_alone(int descriptors)
+{
+    enum {
+        GIVE_UP_MS = 60000
+    };
+    const uint64_t begin = uv_now(&site.loop);
+    while (count_connections() != 1 || count_descriptors() != descriptors) {
+        uv_run(&site.loop, UV_RUN_NOWAIT);
+        if (uv_now(&site.loop) - begin > GIVE_UP_MS) {
+            fail_msg("%u connections, %d descriptors, which were %d",
+                     (unsigned)count_connections(), count_descriptors(),
+                     descriptors);
+        }
+        uv_sleep(1);
+    }
+}
+
 static void test_1000_broken_handshakes(void **state)
 {
     enum {
@@ -419,10 +458,12 @@ static void test_1000_broken_handshakes(void **state)
     assert_true(open_server(&site, server_tls("good", NULL, NULL), NULL));
     assert_true(open_client(&site, "localhost", tls, NULL));
     run(&site);
+    const int descriptors = count_descriptors();
     for (int i = 0; i < HANDSHAKES; i++) {
         seed = seed * 1664525 + 1013904223;
         break_off(tls, 1 + (seed >> 8) % LONGEST, i % 2 == 0);
     }
+    expect_the_client_alone(descriptors);
     site.replied = false;
     demo_counter_begin_inc(site.counter, &one, on_inc, &site);
     run(&site);
