@@ -518,14 +518,18 @@ static const struct soak_meter_handlers meter = { .read = read_meter };
 
 /* ---- from start to end ---- */
 
+/* Returns true for a connection that breaks TLS, or several of them. */
+static bool is_of_tls(const char *text)
+{
+    return strstr(text, "TLS with ") != NULL;
+}
+
 static void take_log(void *user, enum zkt_log_level level, const char *text)
 {
     (void)user;
     if (level >= ZKT_LOG_WARNING) {
-        atomic_fetch_add(strncmp(text, "TLS with ", 9) == 0
-                             ? &counted.broken_tls
-                             : &counted.complaints,
-                         1);
+        atomic_fetch_add(
+            is_of_tls(text) ? &counted.broken_tls : &counted.complaints, 1);
     }
     if (level >= ZKT_LOG_INFO) {
         fprintf(stderr, "%s\n", text);
