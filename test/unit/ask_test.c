@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "asking.h"
+#include "limit_hits.h"
 
 /* Counts how often @part occurs. */
 static int count(const char *text, const char *part)
@@ -154,13 +155,13 @@ static void test_limits(void **state)
     run("a", tell_three);
     assert_string_equal(trace_since(), "told go=INTERNAL/internal error");
     assert_non_null(strstr(logged, "it tells more than the limit tells"));
-    assert_int_equal(stats().limit_hits.tells, 1);
+    assert_limit_hits(server, "tells", 1);
     tear_down();
     set_up_with((struct zkt_limits){ .tell_bytes = 1000 });
     run("a", tell_three);
     assert_string_equal(trace_since(), "told go=INTERNAL/internal error");
     assert_non_null(strstr(logged, "it tells more than the limit tell_bytes"));
-    assert_int_equal(stats().limit_hits.tell_bytes, 1);
+    assert_limit_hits(server, "tell_bytes", 1);
     tear_down();
     set_up_with((struct zkt_limits){ .asking_bytes = 1000 * shards });
     run("a", tell_itself);
@@ -169,7 +170,7 @@ static void test_limits(void **state)
     assert_string_equal(trace_since(),
                         "told go=RESOURCE_EXHAUSTED/out of memory");
     assert_non_null(strstr(logged, "the limit asking_bytes is reached"));
-    assert_int_equal(stats().limit_hits.asking_bytes, 1);
+    assert_limit_hits(server, "asking_bytes", 1);
     tear_down();
 }
 

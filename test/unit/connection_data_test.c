@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "door_peers.h"
+#include "limit_hits.h"
 #include "session/topics.h"
 
 static const struct door_data *seen;
@@ -155,6 +156,7 @@ static void test_topics(void **state)
     script.who = join_too_many;
     assert_non_null(strstr(ask(&w, CALL("3", "who")), "\"INTERNAL\""));
     assert_int_equal(members("e"), 0);
+    assert_limit_hits(server, "topics", 1);
     leave(&w);
     assert_int_equal(members("a"), 1);
     assert_int_equal(members("b"), 1);

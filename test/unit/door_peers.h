@@ -51,6 +51,7 @@ static inline void begin_with(struct zkt_limits limits)
         .threads = shards,
         .limits = limits,
         .log = keep_log,
+        .metrics = true,
     };
     memset(&script, 0, sizeof(script));
     trace[0] = logged[0] = '\0';

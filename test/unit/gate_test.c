@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "door_peers.h"
+#include "limit_hits.h"
 #include "server/connection.h"
 
 /* The number of second halves that ran cancelled, and whether the next
@@ -371,6 +372,7 @@ static void test_data_that_break_their_rules(void **state)
         leave(&w);
         assert_string_equal(trace_since(), "open:t");
         assert_non_null(strstr(logged, "open"));
+        assert_limit_hits(server, "connection_bytes", i);
         end();
     }
 }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "limit_hits.h"
 #include "streaming.h"
 
 static const char *run(struct wire *w, const char *text)
@@ -564,7 +565,7 @@ static void test_limit(void **state)
     assert_non_null(strstr(run(&w, FETCH_ON("3", "r")),
                            "\"error\":\"too many calls of the instance are "
                            "open\",\"code\":\"RESOURCE_EXHAUSTED\""));
-    assert_int_equal(stats().limit_hits.open_calls, 1);
+    assert_limit_hits(server, "open_calls", 1);
     assert_string_equal(run(&w, GO_ON("4")), RESULT("4", ""));
     resume(0);
     assert_string_equal(hear(&w), RESULT("1", "3 p"));

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "limit_hits.h"
 #include "server/answer.h"
 #include "server/core.h"
 #include "slow.h"
@@ -110,6 +111,7 @@ static struct zkt_server *new_server(const struct zkt_limits *limits,
                                          .user = &program,
                                          .allocator = allocator,
                                          .threads = threads,
+                                         .metrics = true,
                                          .log = on_log };
     struct zkt_server *server;
     memset(&program, 0, sizeof(program));
@@ -284,7 +286,7 @@ static void test_http_ms(void **state)
     zkt_server_advance(server, 0);
     drain(&w);
     assert_string_equal(summary(&w), "504 201 ");
-    assert_int_equal(stats_of(server).limit_hits.http_ms, 1);
+    assert_limit_hits(server, "http_ms", 1);
     assert_true(zkt_str_eq(zkt_http_path(program.held[0]), ZKT_STR("/keep")));
     reply_text(take_held(), "too late");
     assert_string_equal(summary((exchange(&w, GET("/echo")), &w)), "201 ");
@@ -309,9 +311,8 @@ static void test_limits(void **state)
         }
         assert_in_range(most, 2, 3);
         assert_string_equal(summary(&wires[3]), "503 ");
-        const struct zkt_limit_counts hits = stats_of(server).limit_hits;
-        assert_int_equal(i == 0 ? hits.held_requests : hits.held_bytes,
-                         4 - most);
+        assert_limit_hits(server, "held_requests", i == 0 ? 4 - most : 0);
+        assert_limit_hits(server, "held_bytes", i == 0 ? 0 : 4 - most);
         while (program.held_count > 0) {
             reply_text(take_held(), "x");
         }

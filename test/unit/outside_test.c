@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "limit_hits.h"
 #include "server/connection.h"
 #include "server/core.h"
 #include "slow.h"
@@ -60,11 +61,6 @@ static const char *ask_and_settle(struct site *site, const char *text)
     send_text(&site->wire, text, true);
     settle(site->server);
     return said(&site->wire);
-}
-
-static struct zkt_server_stats sum_of(const struct zkt_server *server)
-{
-    return stats_of(server);
 }
 
 /* ---- functions of the program, as generated code calls them ---- */
@@ -409,8 +405,8 @@ static void test_limits(void **state)
     assert_int_equal(invoke_add(site.server, "x", 1, "", "d"), ZKT_OK);
     settle(site.server);
     assert_string_equal(take_replies(), "d3 ");
-    assert_int_equal(sum_of(site.server).limit_hits.outside_messages, 1);
-    assert_int_equal(sum_of(site.server).limit_hits.outside_bytes, 0);
+    assert_limit_hits(site.server, "outside_messages", 1);
+    assert_limit_hits(site.server, "outside_bytes", 0);
     close_site(&site);
 
     site = open_site(&small, NULL);
@@ -419,7 +415,7 @@ static void test_limits(void **state)
         begun++;
     }
     assert_in_range(begun, 1, 5);
-    assert_int_equal(sum_of(site.server).limit_hits.outside_bytes, 1);
+    assert_limit_hits(site.server, "outside_bytes", 1);
     settle(site.server);
     (void)take_replies();
     assert_int_equal(invoke_add(site.server, "x", 1, "", ""), ZKT_OK);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "limit_hits.h"
 #include "session/rates.h"
 #include "slow.h"
 #include "zocket/embed.h"
@@ -437,6 +438,29 @@ static void test_calls_by_http(void **state)
     zkt_server_free(server);
 }
 
+/* A new value takes the place of a bucket that is not full. */
+static void test_the_limit_of_buckets(void **state)
+{
+    enum {
+        BUCKETS = 64
+    };
+    const struct zkt_serve_options options = { .http_calls = true,
+                                               .metrics = true,
+                                               .limits.buckets = BUCKETS };
+    struct zkt_server *server = NULL;
+    char address[16];
+    (void)state;
+    assert_int_equal(zkt_server_new(rated_app(), &options, &server), ZKT_OK);
+    assert_int_equal(post(server, "192.0.2.1"), 204);
+    assert_limit_hits(server, "buckets", 0);
+    for (int i = 0; i < BUCKETS; i++) {
+        snprintf(address, sizeof(address), "198.51.100.%d", i);
+        assert_int_equal(post(server, address), 204);
+    }
+    assert_true(limit_hits_of(server, "buckets") > 0);
+    zkt_server_free(server);
+}
+
 /* A refused call does not look at its input. */
 static void test_the_rate_is_first(void **state)
 {
@@ -498,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_calls_over_their_rate),
         cmocka_unit_test(test_calls_by_http),
+        cmocka_unit_test(test_the_limit_of_buckets),
         cmocka_unit_test(test_the_rate_is_first),
         cmocka_unit_test(test_no_memory_for_the_buckets),
     };

@@ -264,7 +264,8 @@ static inline struct zkt_server *new_slow_shards(
     static const uint8_t seed[32] = { 7 };
     struct zkt_serve_options options = { .random_seed = seed,
                                          .allocator = allocator,
-                                         .threads = threads };
+                                         .threads = threads,
+                                         .metrics = true };
     struct zkt_server *server = NULL;
     if (limits != NULL) {
         options.limits = *limits;

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "http/body.h"
+#include "limit_hits.h"
 #include "net/static_files.h"
 #include "slow.h"
 #include "zocket/embed.h"
@@ -82,6 +83,7 @@ static struct zkt_server *new_server(struct zkt_serve_options options)
     static const uint8_t seed[32] = { 7 };
     struct zkt_server *server = NULL;
     options.random_seed = seed;
+    options.metrics = true;
     assert_int_equal(
         zkt_server_new(slow_app(&slow_handlers), &options, &server), ZKT_OK);
     return server;
@@ -180,7 +182,7 @@ static void test_descriptors(void **state)
     ask_slowly(&w[3], GET("/long"));
     assert_int_equal(take_all(&w[3]), 503);
     assert_non_null(strstr(w[3].text, "\r\nRetry-After: 1\r\n"));
-    assert_int_equal(stats_of(server).limit_hits.static_files, 1);
+    assert_limit_hits(server, "static_files", 1);
     assert_int_equal(count_open(), before + 2);
     assert_int_equal(take_all(&w[1]), 200);
     assert_int_equal(body_of(&w[1]), LONG);

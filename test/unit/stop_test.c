@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "http/body.h"
+#include "limit_hits.h"
 #include "server/answer.h"
 #include "server/core.h"
 #include "slow.h"
@@ -200,7 +201,7 @@ static void test_an_orchestrator(void **state)
         assert_true(zkt_server_accepting(server));
         zkt_server_advance(server, 1000);
     }
-    assert_int_equal(stats_of(server).limit_hits.drain_delay_ms, 1);
+    assert_limit_hits(server, "drain_delay_ms", 1);
 
     /* It drains. */
     assert_false(zkt_server_accepting(server));

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "call/stream.h"
+#include "limit_hits.h"
 #include "streaming.h"
 
 #define TALK_ON(id, x) RPC(id, "room", "talk", INPUT(x))
@@ -302,7 +303,7 @@ static void test_slow_reader(void **state)
         assert_int_equal(count_text(&w, "rpc:chunk"), sent);
         assert_int_equal(count_text(&w, "rpc:result"), 1);
         assert_true(holds(w.text + w.len - 40, 40, "rpc:result"));
-        assert_true(stats().limit_hits.stream_bytes > 0);
+        assert_true(limit_hits_of(server, "stream_bytes") > 0);
         forget(&w);
         go_away(&w);
         tear_down();

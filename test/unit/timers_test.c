@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "limit_hits.h"
 #include "timed.h"
 
 /* ---- calls ---- */
@@ -604,7 +605,7 @@ static void test_limit(void **state)
     plays.go = start_more;
     assert_non_null(strstr(ask(&w, GO), "INTERNAL"));
     assert_non_null(strstr(logged, "too many timers of one instance"));
-    assert_int_equal(stats().limit_hits.timers, 1);
+    assert_limit_hits(server, "timers", 1);
     assert_string_equal(within(10), "over:1 afk:bob");
     go_away(&w);
     tear_down();
