@@ -388,7 +388,8 @@ const UNIT_PROGRAM = "/usr/local/bin/rooms";
 /** Checks that the program of a unit has these options, by its --help on the page. */
 function checkUnitOptions(page, listing) {
   const text = fs.readFileSync(path.join(root, page.name), "utf8");
-  for (const [, args] of listing.text.matchAll(/^ExecStart=\S+ (.*)$/gm)) {
+  const lines = listing.text.replaceAll("\\\n", "");
+  for (const [, args] of lines.matchAll(/^ExecStart=\S+ (.*)$/gm)) {
     for (const [option] of args.matchAll(/--[a-z-]+/g)) {
       if (!text.includes(`\n  ${option} `)) throw new Error(`the program has no ${option}`);
     }
@@ -410,7 +411,7 @@ async function verifyUnit(folder, file) {
 async function checkUnit(page, listing) {
   const file = /^unit (rooms\.(?:service|socket|service\.d\/\w+\.conf))$/.exec(listing.mark)?.[1];
   if (!file) unknown(listing);
-  for (const line of listing.text.trimEnd().split("\n")) {
+  for (const line of listing.text.trimEnd().replaceAll("\\\n", "").split("\n")) {
     if (!/^(\[[A-Z][a-z]+\]|[A-Z]\w*=.*|)$/.test(line)) {
       throw new Error(`not a line of a unit: ${line}`);
     }
