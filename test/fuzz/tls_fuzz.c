@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "../tls/issue.h"
+#include "../tls/memory.h"
 #include "net/tls.h"
 #include "zocket/tls.h"
 
@@ -62,71 +63,14 @@ static void reach(const char *reason, unsigned state)
     reached[hash % REACHED] = 1;
 }
 
-/* ---- OpenSSL's memory: that of the stream under test, and the rest ---- */
+/* ---- memory ---- */
 
-union head {
-    struct {
-        size_t size;
-        bool counted;
-    } block;
-    max_align_t alignment;
+enum {
+    UNDER_TEST = SERVER /* the side of the stream under test, of either role */
 };
 
-static bool warm;         /* OpenSSL has what it makes once */
-static bool counts;       /* the stream under test runs */
-static ptrdiff_t counted; /* OpenSSL keeps some things for later streams */
-
-static void *resize(void *block, size_t size, const char *file, int line)
-{
-    union head *head = block != NULL ? (union head *)block - 1 : NULL;
-    const size_t before = head != NULL ? head->block.size : 0;
-    const bool is_counted = head != NULL ? head->block.counted : counts;
-    (void)file;
-    (void)line;
-    head = realloc(head, sizeof(*head) + size);
-    check(head != NULL, "no memory");
-    counted += is_counted ? (ptrdiff_t)(size - before) : 0;
-    head->block.size = size;
-    head->block.counted = is_counted;
-    return head + 1;
-}
-
-static void *get(size_t size, const char *file, int line)
-{
-    return resize(NULL, size, file, line);
-}
-
-static void release(void *block, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    if (block != NULL) {
-        union head *head = (union head *)block - 1;
-        counted -= head->block.counted ? (ptrdiff_t)head->block.size : 0;
-        free(head);
-    }
-}
-
-static void *own_alloc(void *user, size_t size)
-{
-    (void)user;
-    return get(size, NULL, 0);
-}
-
-static void *own_resize(void *user, void *block, size_t size)
-{
-    (void)user;
-    return resize(block, size, NULL, 0);
-}
-
-static void own_release(void *user, void *block)
-{
-    (void)user;
-    release(block, NULL, 0);
-}
-
-static const struct zkt_allocator allocator = { own_alloc, own_resize,
-                                                own_release, NULL };
+static bool warm;   /* OpenSSL has what it makes once */
+static size_t kept; /* bytes of streams before, which OpenSSL keeps */
 
 /* ---- the ends ---- */
 
@@ -321,19 +265,20 @@ static void give(struct run *r, const uint8_t *bytes, size_t len)
     memcpy(copy, bytes, len);
     r->bytes.in = copy;
     r->bytes.in_len = len;
-    counts = true;
+    side = UNDER_TEST;
     while ((r->result = r->stream->ops->read(r->stream, &r->bytes, plain,
                                              sizeof(plain))) > 0) {
         check(before == ZKT_TLS_MORE, "bytes after the end");
         check(++calls <= 2 + (int)(len / sizeof(plain)), "too many calls");
         check_plain(r, plain, (size_t)r->result);
     }
-    counts = false;
+    side = OTHER;
     check_end(r, before);
     check(!r->was_open || r->stream->is_open, "the handshake is undone");
     r->was_open = r->stream->is_open;
     check(r->bytes.out_len <= ANSWERS, "long answers");
-    check(counted <= MEMORY || !warm, "too much memory");
+    check((ptrdiff_t)(bytes_of[UNDER_TEST] - kept) <= MEMORY || !warm,
+          "too much memory");
     free(copy);
     send_output(r);
 }
@@ -415,9 +360,9 @@ static void own_write(struct run *r, size_t len)
     for (size_t i = 0; i < len; i++) {
         plain[i] = byte_of(r->own_written + i);
     }
-    counts = true;
+    side = UNDER_TEST;
     const bool good = r->stream->ops->write(r->stream, &r->bytes, plain, len);
-    counts = false;
+    side = OTHER;
     r->own_written += good ? len : 0;
     check(r->bytes.out_len <= len + ANSWERS, "records are too long");
     send_output(r);
@@ -425,9 +370,9 @@ static void own_write(struct run *r, size_t len)
 
 static void own_end(struct run *r)
 {
-    counts = true;
+    side = UNDER_TEST;
     r->stream->ops->end(r->stream, &r->bytes);
-    counts = false;
+    side = OTHER;
     check(r->bytes.out_len <= ANSWERS, "a long end");
     r->touched = true; /* nothing can be written then */
     send_output(r);
@@ -619,12 +564,12 @@ static void begin(struct run *r, unsigned traits)
                                                     : server;
     memset(r, 0, sizeof(*r));
     issue_counter = 1;
-    counted = 0;
-    counts = true;
+    kept = bytes_of[UNDER_TEST];
+    side = UNDER_TEST;
     r->bytes.allocator = &allocator;
     r->stream = tls->ops->open(tls, &allocator,
                                (traits & OF_CLIENT) != 0 ? "localhost" : NULL);
-    counts = false;
+    side = OTHER;
     r->peer = SSL_new((traits & OF_CLIENT) != 0 ? peer_server : peer_client);
     r->in = BIO_new(BIO_s_mem());
     r->out = BIO_new(BIO_s_mem());
@@ -658,7 +603,7 @@ static void finish(struct run *r)
                                           (enum zkt_certificate_part)part);
     }
     r->stream->ops->close(r->stream);
-    release(r->bytes.out, NULL, 0);
+    tls_release(r->bytes.out, NULL, 0);
     SSL_free(r->peer);
 }
 
@@ -721,7 +666,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    check(CRYPTO_set_mem_functions(get, resize, release) == 1 &&
+    check(CRYPTO_set_mem_functions(tls_get, tls_resize, tls_release) == 1 &&
               issue_fixed_random(),
           "OpenSSL has begun already");
     check(issue(&own, "localhost", NULL), "no certificate");

@@ -60,25 +60,32 @@ static void on_who(const struct zkt_reply *reply, struct zkt_str text,
              reply->status == ZKT_OK ? text.data : "");
 }
 
-/* Asks a server who the client is, which has a certificate or none. */
-static const char *ask(const char *name)
+/* The TLS of a server that asks clients for a certificate of the CA. */
+static struct zkt_tls *new_server_tls(void)
 {
-    char ca[128], chain[128], key[128], client_chain[128], client_key[128];
-    char url[64];
-    uv_loop_t loop;
-    struct zkt_server *server;
+    static char ca[128], chain[128], key[128]; /* borrowed by it */
     const struct zkt_tls_certificate certificate = {
         certificate_file(chain, "good", ".pem"),
         certificate_file(key, "good", ".key")
     };
-    struct zkt_tls *tls = zkt_tls_server(&(struct zkt_tls_server_options){
+    return zkt_tls_server(&(struct zkt_tls_server_options){
         .certificates = &certificate,
         .certificate_count = 1,
         .client_ca = certificate_file(ca, "ca", ".pem"),
         .client_optional = true,
     });
+}
+
+/* Asks a server who the client is, which has a certificate or none. */
+static const char *ask(const char *name)
+{
+    char ca[128], client_chain[128], client_key[128];
+    char url[64];
+    uv_loop_t loop;
+    struct zkt_server *server;
+    struct zkt_tls *tls = new_server_tls();
     struct zkt_tls *own = zkt_tls_client(&(struct zkt_tls_client_options){
-        .ca = ca,
+        .ca = certificate_file(ca, "ca", ".pem"),
         .certificate = { name != NULL
                              ? certificate_file(client_chain, name, ".pem")
                              : NULL,
@@ -123,20 +130,11 @@ static void test_certificates(void **state)
  * answer of a call by HTTP. */
 static const char *post(const char *name)
 {
-    char ca[128], chain[128], key[128], own_chain[128], own_key[128];
+    char own_chain[128], own_key[128];
     char command[1024];
     uv_loop_t loop;
     struct zkt_server *server;
-    const struct zkt_tls_certificate certificate = {
-        certificate_file(chain, "good", ".pem"),
-        certificate_file(key, "good", ".key")
-    };
-    struct zkt_tls *tls = zkt_tls_server(&(struct zkt_tls_server_options){
-        .certificates = &certificate,
-        .certificate_count = 1,
-        .client_ca = certificate_file(ca, "ca", ".pem"),
-        .client_optional = true,
-    });
+    struct zkt_tls *tls = new_server_tls();
     const struct zkt_serve_options options = { .on_listening = on_listening,
                                                .http_calls = true,
                                                .tls = tls };

@@ -15,87 +15,10 @@
 #include <openssl/crypto.h>
 
 #include "certificates.h"
+#include "memory.h"
 #include "net/tls.h"
 #include "tls/tickets.h"
 #include "zocket/tls.h"
-
-/* ---- OpenSSL's memory, counted for each side ---- */
-
-enum {
-    SIDES = 3, /* the server's streams, the client's, others */
-    SERVER = 0,
-    CLIENT = 1,
-    OTHER = 2
-};
-
-union head {
-    struct {
-        size_t size;
-        int side;
-    } block;
-    max_align_t alignment;
-};
-
-static size_t bytes_of[SIDES];
-static int side = OTHER;
-static long allocations, fail_at; /* fail_at 0: never */
-
-static void *resize(void *block, size_t size, const char *file, int line)
-{
-    union head *head = block != NULL ? (union head *)block - 1 : NULL;
-    (void)file;
-    (void)line;
-    if (fail_at > 0 && ++allocations == fail_at) {
-        return NULL;
-    }
-    const int owner = head != NULL ? head->block.side : side;
-    const size_t before = head != NULL ? head->block.size : 0;
-    head = realloc(head, sizeof(*head) + size);
-    if (head == NULL) {
-        return NULL;
-    }
-    bytes_of[owner] += size - before;
-    head->block.size = size;
-    head->block.side = owner;
-    return head + 1;
-}
-
-static void *get(size_t size, const char *file, int line)
-{
-    return resize(NULL, size, file, line);
-}
-
-static void release(void *block, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    if (block != NULL) {
-        union head *head = (union head *)block - 1;
-        bytes_of[head->block.side] -= head->block.size;
-        free(head);
-    }
-}
-
-static void *own_alloc(void *user, size_t size)
-{
-    (void)user;
-    return get(size, NULL, 0);
-}
-
-static void *own_resize(void *user, void *block, size_t size)
-{
-    (void)user;
-    return resize(block, size, NULL, 0);
-}
-
-static void own_release(void *user, void *block)
-{
-    (void)user;
-    release(block, NULL, 0);
-}
-
-static const struct zkt_allocator allocator = { own_alloc, own_resize,
-                                                own_release, NULL };
 
 /* ---- two ends ---- */
 
@@ -171,7 +94,7 @@ static void close_end(struct end *end)
     if (end->stream != NULL) {
         end->stream->ops->close(end->stream);
     }
-    release(end->bytes.out, NULL, 0);
+    tls_release(end->bytes.out, NULL, 0);
     end->stream = NULL;
     end->bytes.out = NULL;
 }
@@ -205,7 +128,7 @@ static bool move(struct pair *p, int from, size_t piece)
         const size_t rest = len - at;
         give(p, !from, moved + at, rest < piece ? rest : piece);
     }
-    release(moved, NULL, 0);
+    tls_release(moved, NULL, 0);
     return len > 0;
 }
 
@@ -527,7 +450,7 @@ int main(void)
         cmocka_unit_test(test_failing_memory),
         cmocka_unit_test(test_ticket_keys),
     };
-    if (CRYPTO_set_mem_functions(get, resize, release) != 1) {
+    if (CRYPTO_set_mem_functions(tls_get, tls_resize, tls_release) != 1) {
         return 1;
     }
     return cmocka_run_group_tests(tests, certificates_make,
