@@ -171,6 +171,16 @@ static void reject_failed(struct zkt_host *host, struct zkt_msg *m,
     zkt__contact_send_ended(host, contact);
 }
 
+/* Returns true if there is no instance of the name, and none may be created for
+ * the peer. */
+static bool is_missing(const struct zkt_host *host,
+                       const struct zkt_contact *contact)
+{
+    return contact->peer->creates_none &&
+           contact->attachment.instance == NULL &&
+           zkt__contact_named(host, contact) == NULL;
+}
+
 /* Keeps the record of the connection, which is newer than the one before. */
 static void take_record(struct zkt_host *host, const struct zkt_msg *m)
 {
@@ -194,6 +204,9 @@ static void take_request(struct zkt_host *host, struct zkt_msg *m,
         reject(host, m, carrier, ZKT_UNAVAILABLE, ZKT_STR("the server stops"));
     } else if (is_ending(host, m->contact)) {
         take_after_destroy(host, m, carrier);
+    } else if (is_missing(host, m->contact)) {
+        reject(host, m, carrier, ZKT_NOT_FOUND,
+               ZKT_STR("there is no such instance"));
     } else if (m->contact->attachment.instance == NULL &&
                !zkt__attach(host, m, &reason, &failed)) {
         if (failed != NULL) {

@@ -473,14 +473,15 @@ void zkt__actor_request_begin(struct zkt_connection *c,
                                 "out of memory");
         return;
     }
+    r->calls = address->method.data != NULL;
+    r->streams = streams;
     r->exchange.ops = &exchange_ops;
     r->exchange.ends_with_input = true;
     r->inner.wake = on_inner;
     r->inner.allocator = server->allocator;
+    r->inner.creates_none = !r->calls && !streams;
     r->request = *request;
     r->server = server;
-    r->calls = address->method.data != NULL;
-    r->streams = streams;
     if (!open_inner(r, c, address)) {
         free_request(r);
         zkt__actor_answer_error(c, request, 503, ZKT_UNAVAILABLE, "");

@@ -7,9 +7,6 @@
 #include "server/actor_request.h"
 #include "server/connection.h"
 #include "server/core.h"
-#include "shard/directory.h"
-#include "shard/group.h"
-#include "shard/location.h"
 #include "json/json.h"
 
 static struct zkt_server *server_of(struct zkt_connection *c)
@@ -26,12 +23,13 @@ static bool is_type(struct zkt_str text, const char *type)
                           type);
 }
 
+/* HEAD has nothing to stream. */
 static bool accepts_stream(const struct zkt_http_request *request)
 {
     struct zkt_str list = zkt__http_find(request->fields, "Accept"), item;
     while (list.data != NULL && zkt__http_next_item(&list, &item)) {
         if (is_type(item, ZKT_EVENT_STREAM)) {
-            return true;
+            return request->method != ZKT_HTTP_HEAD;
         }
     }
     return false;
@@ -52,25 +50,6 @@ static bool is_stream(const struct zkt_server *server,
     const struct zkt_actor *actor = find_actor(server, address->actor);
     const int method = actor != NULL ? actor->find_method(address->method) : -1;
     return method >= 0 && actor->methods[method].chunk != NULL;
-}
-
-/* Returns true if the instance lives. */
-static bool exists(const struct zkt_server *server,
-                   const struct zkt_actor_address *address)
-{
-    const struct zkt_host *host = &server->host;
-    const struct zkt_actor *actor = find_actor(server, address->actor);
-    uint32_t home;
-    if (actor == NULL) {
-        return true; /* the subscription says what is wrong */
-    }
-    if (host->group != NULL) {
-        return zkt__directory_find(&host->group->directory, actor, address->id,
-                                   &home);
-    }
-    const struct zkt_location *location = zkt__location_find(host, actor,
-                                                             address->id);
-    return location != NULL && location->instance != NULL;
 }
 
 /* Returns true if the body of a call is one JSON value, or empty. */
@@ -120,10 +99,6 @@ static int check(struct zkt_server *server,
     if (call && is_stream(server, address) && !accepts_stream(request)) {
         *text = "the method answers with " ZKT_EVENT_STREAM;
         return 406;
-    }
-    if (!call && !accepts_stream(request) && !exists(server, address)) {
-        *text = "there is no such instance";
-        return 404;
     }
     return 0;
 }

@@ -118,6 +118,7 @@ static bool add_connection(struct zkt_inner *inner,
         return false;
     }
     c->session.peer.address = address;
+    c->session.peer.creates_none = inner->creates_none;
     c->endpoint.transport = inner;
     inner->endpoint = &c->endpoint;
     return true;

@@ -29,6 +29,7 @@ struct zkt_inner {
     size_t message; /* bytes of the frame that zkt__inner_read has given out */
     bool open;      /* the response of the handshake was read */
     unsigned code;  /* of the close frame that was read; 0: none was */
+    bool creates_none; /* set before it opens: it creates no instance */
 };
 
 /* What there is to read. */

@@ -289,6 +289,7 @@ struct zkt_peer {
                             their fields */
     bool is_request : 1; /* it lasts for a request of HTTP, and @remote is in a
                             struct zkt_peer_request */
+    bool creates_none : 1; /* it reaches instances that exist, and no others */
     char client_id[ZKT_CLIENT_ID_LEN + 1];
 };
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "actor_http.h"
 #include "server/core.h"
 #include "slow.h"
 #include "zocket/embed.h"
@@ -23,63 +24,6 @@ static struct zkt_server *new_server(const struct zkt_limits *limits,
     server->options.http_calls = true;
     zkt__actor_route_init(server);
     return server;
-}
-
-static struct wire connect_wire(struct zkt_server *server)
-{
-    struct wire w = { .e = zkt__server_accept(server, "192.0.2.7") };
-    assert_non_null(w.e);
-    return w;
-}
-
-/* Runs turns, and takes what is sent. */
-static void run(struct wire *w)
-{
-    for (int i = 0; i < 4; i++) {
-        w->e->core->ops->tick(w->e->core);
-        drain(w);
-    }
-}
-
-static const char *exchange(struct wire *w, const char *text)
-{
-    w->len = 0;
-    feed(w, text, strlen(text), 4096, true);
-    run(w);
-    return w->len > 0 ? w->text : "";
-}
-
-#define JSON                      "Content-Type: application/json\r\n"
-#define POST(path, fields, input) post(path, fields, input, (char[4096]){ 0 })
-
-static const char *post(const char *path, const char *fields, const char *input,
-                        char *out)
-{
-    snprintf(out, 4096,
-             "POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s",
-             path, fields, strlen(input), input);
-    return out;
-}
-
-#define GET(path, fields) "GET " path " HTTP/1.1\r\nHost: x\r\n" fields "\r\n"
-#define EVENTS            "Accept: text/html;q=0.5, text/event-stream\r\n"
-
-static int status_of(const struct wire *w)
-{
-    return w->len > 9 ? atoi(w->text + 9) : 0;
-}
-
-static const char *body_of(const struct wire *w)
-{
-    const char *end = w->len > 0 ? strstr(w->text, "\r\n\r\n") : NULL;
-    return end != NULL ? end + 4 : "";
-}
-
-static void check(const struct wire *w, int status, const char *body)
-{
-    if (status_of(w) != status || strstr(body_of(w), body) == NULL) {
-        fail_msg("not %d '%s': %s", status, body, w->len > 0 ? w->text : "");
-    }
 }
 
 static void test_calls(void **state)
