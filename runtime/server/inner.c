@@ -1,57 +1,33 @@
 /*
- * See inner.h. The frames of the client are masked with zeros (RFC 6455,
- * section 5.3), which changes nothing; those of the server are whole, since it
- * sends no fragments.
+ * See inner.h. The handshake of the client is no bytes, but its response and
+ * all that follows is. The frames of the client are masked with zeros (RFC
+ * 6455, section 5.3), which changes nothing; those of the server are whole,
+ * since it sends no fragments.
  */
 #include "server/inner.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "http/head.h"
 #include "server/connection.h"
 #include "server/core.h"
 
 /* ---- to the server ---- */
 
-/* Returns true for a field of the request that is not that of the handshake. */
-static bool is_left_out(struct zkt_str name)
+/* Asks the server for a WebSocket, with the parameters of @request: its query
+ * and its fields, which the limits of heads have passed. The strings are those
+ * of @request, which waits for its answer longer than this one. */
+static void ask(struct zkt_connection *c,
+                const struct zkt_http_request *request)
 {
-    static const char *const left_out[] = {
-        "Connection", "Content-Length",    "Content-Type", "Expect", "Host",
-        "TE",         "Transfer-Encoding", "Upgrade"
-    };
-    for (size_t i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++) {
-        if (zkt__head_same(name, left_out[i])) {
-            return true;
-        }
-    }
-    return name.len > 14 && strncasecmp(name.data, "Sec-WebSocket-", 14) == 0;
-}
-
-static void write_handshake(struct zkt_writer *w,
-                            const struct zkt_http_request *request)
-{
-    struct zkt_str fields = request->fields, name, value;
-    ZKT_WRITE(w, "GET /");
-    if (request->query.len > 0) {
-        ZKT_WRITE(w, "?");
-        zkt_write_raw(w, request->query.data, request->query.len);
-    }
-    ZKT_WRITE(w, " HTTP/1.1\r\nHost: ");
-    zkt_write_raw(w, request->host.data, request->host.len);
-    ZKT_WRITE(w, "\r\n");
-    while (zkt__http_next_field(&fields, &name, &value)) {
-        if (!is_left_out(name)) {
-            zkt_write_raw(w, name.data, name.len);
-            ZKT_WRITE(w, ": ");
-            zkt_write_raw(w, value.data, value.len);
-            ZKT_WRITE(w, "\r\n");
-        }
-    }
-    ZKT_WRITE(w, "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-                 "Sec-WebSocket-Version: 13\r\n"
-                 "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+    zkt__ws_ask(&c->ws, &(const struct zkt_ws_request){
+                            .target = ZKT_STR("/"),
+                            .path = ZKT_STR("/"),
+                            .query = request->query,
+                            .host = request->host,
+                            .fields = request->fields,
+                            .protocols = ZKT_STR(""),
+                            .key = ZKT_STR("AAAAAAAAAAAAAAAAAAAAAA=="),
+                        });
 }
 
 static void write_frame(struct zkt_writer *w, struct zkt_str text)
@@ -93,10 +69,11 @@ static struct zkt_address *count(struct zkt_server *server, const char *client,
     return address;
 }
 
-/* Adds a connection of the same client. */
-static bool add_connection(struct zkt_inner *inner,
-                           struct zkt_connection *outer,
-                           const struct zkt_http_request *request)
+/* Adds a connection of the same client. Returns NULL if the server takes none,
+ * or there is no memory. */
+static struct zkt_connection *add_connection(
+    struct zkt_inner *inner, struct zkt_connection *outer,
+    const struct zkt_http_request *request)
 {
     struct zkt_server *server =
         (struct zkt_server *)(void *)outer->endpoint.core;
@@ -108,20 +85,20 @@ static bool add_connection(struct zkt_inner *inner,
             ? count(server, zkt__connection_client(outer), has_proxy)
             : NULL;
     if (address == NULL) {
-        return false;
+        return NULL;
     }
     struct zkt_connection *c = zkt__connection_new_inner(server, outer,
                                                          request);
     if (c == NULL) {
         zkt__admission_remove_request(&server->shards->admission, address,
                                       has_proxy, false);
-        return false;
+        return NULL;
     }
     c->session.peer.address = address;
     c->session.peer.creates_none = inner->creates_none;
     c->endpoint.transport = inner;
     inner->endpoint = &c->endpoint;
-    return true;
+    return c;
 }
 
 bool zkt__inner_open(struct zkt_inner *inner, struct zkt_connection *outer,
@@ -129,16 +106,17 @@ bool zkt__inner_open(struct zkt_inner *inner, struct zkt_connection *outer,
                      const struct zkt_str *messages, size_t count)
 {
     struct zkt_writer w;
-    if (!add_connection(inner, outer, request)) {
+    struct zkt_connection *c = add_connection(inner, outer, request);
+    if (c == NULL) {
         return false;
     }
     zkt__writer_init(&w, inner->allocator);
-    write_handshake(&w, request);
     for (size_t i = 0; i < count; i++) {
         write_frame(&w, messages[i]);
     }
     const bool good = !w.failed;
     if (good) {
+        ask(c, request);
         feed(inner, w.data, w.len);
         zkt__endpoint_mark_dirty(inner->endpoint);
     }

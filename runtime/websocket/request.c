@@ -252,6 +252,16 @@ void zkt__ws_drop_request(struct zkt_ws *ws)
     }
 }
 
+void zkt__ws_ask(struct zkt_ws *ws, const struct zkt_ws_request *request)
+{
+    ws->state = ZKT_WS_ASKED;
+    if (ws->setup->callbacks->on_request != NULL) {
+        ws->setup->callbacks->on_request(ws->user, request);
+    } else {
+        zkt__ws_accept(ws, request, ZKT_STR(""));
+    }
+}
+
 /* Judges a request for a WebSocket, and asks the server to answer it. */
 static void ask_for_websocket(struct zkt_ws *ws,
                               const struct zkt_http_request *http)
@@ -260,13 +270,8 @@ static void ask_for_websocket(struct zkt_ws *ws,
     const int status = judge(http, &request);
     if (status != 0) {
         refuse_plainly(ws, status);
-        return;
-    }
-    ws->state = ZKT_WS_ASKED;
-    if (ws->setup->callbacks->on_request != NULL) {
-        ws->setup->callbacks->on_request(ws->user, &request);
     } else {
-        zkt__ws_accept(ws, &request, ZKT_STR(""));
+        zkt__ws_ask(ws, &request);
     }
 }
 

@@ -269,6 +269,10 @@ size_t zkt__ws_peek(const struct zkt_ws *ws, const uint8_t *bytes, size_t len,
 /** Starts the closing handshake with @code (RFC 6455, section 7.4); once. */
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason);
 
+/** Server, before the first feed: calls on_request with @request, which did not
+ * come as bytes and is valid. */
+void zkt__ws_ask(struct zkt_ws *ws, const struct zkt_ws_request *request);
+
 /** Server: accepts @request, a copy of the one that on_request was given.
  * @protocol is "", or
  * one of the offered subprotocols, perhaps a view of the request. */

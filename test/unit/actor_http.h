@@ -33,13 +33,15 @@ static inline const char *exchange(struct wire *w, const char *text)
     return w->len > 0 ? w->text : "";
 }
 
-#define JSON                      "Content-Type: application/json\r\n"
-#define POST(path, fields, input) post(path, fields, input, (char[4096]){ 0 })
+#define POST_SIZE 8192
+#define JSON      "Content-Type: application/json\r\n"
+#define POST(path, fields, input)                                              \
+    post(path, fields, input, (char[POST_SIZE]){ 0 })
 
 static inline const char *post(const char *path, const char *fields,
                                const char *input, char *out)
 {
-    snprintf(out, 4096,
+    snprintf(out, POST_SIZE,
              "POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s",
              path, fields, strlen(input), input);
     return out;

@@ -289,6 +289,63 @@ static void test_a_slow_reader(void **state)
     zkt_server_free(server);
 }
 
+/* The limits of heads are met once: by the request. */
+static void test_a_head_at_its_limits(void **state)
+{
+    enum {
+        OTHERS = 3, /* fields of each request */
+        HEAD_MAX = 4096
+    };
+    static const char input[] = "{\"by\":1,\"note\":\"\"}";
+    const struct zkt_limits limits = { .head_bytes = HEAD_MAX };
+    struct zkt_server *server = new_server(&limits, NULL, 1);
+    (void)state;
+    for (int over = 0; over < 2; over++) {
+        struct wire w = connect_wire(server);
+        char fields[HEAD_MAX] = JSON;
+        for (int i = OTHERS; i < ZKT_HTTP_FIELDS_MAX + over; i++) {
+            strcat(fields, "X: y\r\n");
+        }
+        (void)exchange(&w, POST("/actors/job/x/add", fields, input));
+        check(&w, over ? 431 : 200, "");
+        close_wire(&w);
+    }
+    for (int over = 0; over < 2; over++) {
+        struct wire w = connect_wire(server);
+        char fields[HEAD_MAX];
+        snprintf(fields, sizeof(fields), JSON "X: \r\n");
+        const size_t bare = strlen(POST("/actors/job/x/add", fields, input)) -
+                            strlen(input);
+        snprintf(fields, sizeof(fields), JSON "X: %0*d\r\n",
+                 (int)(HEAD_MAX - bare) + over, 0);
+        (void)exchange(&w, POST("/actors/job/x/add", fields, input));
+        check(&w, over ? 431 : 200, "");
+        close_wire(&w);
+    }
+    zkt_server_free(server);
+}
+
+/* HTTP/1.0 needs no Host. */
+static void test_http_1_0(void **state)
+{
+    struct zkt_server *server = new_server(NULL, NULL, 1);
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct wire w = connect_wire(server);
+        (void)exchange(&w, i == 0 ? "POST /actors/job/x/mark HTTP/1.0\r\n" JSON
+                                    "Content-Length: 12\r\n\r\n"
+                                    "{\"note\":\"n\"}"
+                           : i == 1 ? "GET /actors/job/x HTTP/1.0\r\n\r\n"
+                                    : "GET /actors/job/x HTTP/1.0\r\n" EVENTS
+                                      "\r\n");
+        check(&w, i == 0 ? 204 : 200, i == 0 ? "" : "\"n\":0");
+        assert_int_equal(zkt_endpoint_fate(w.e),
+                         i == 2 ? ZKT_FATE_OPEN : ZKT_FATE_CLOSE);
+        close_wire(&w);
+    }
+    zkt_server_free(server);
+}
+
 /* A call that is larger than a message may be. */
 static void test_a_large_input(void **state)
 {
@@ -392,6 +449,8 @@ int main(void)
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_a_slow_reader),
+        cmocka_unit_test(test_a_head_at_its_limits),
+        cmocka_unit_test(test_http_1_0),
         cmocka_unit_test(test_a_large_input),
         cmocka_unit_test(test_stopping),
         cmocka_unit_test(test_two_shards),
