@@ -15,9 +15,7 @@ enum zkt_http_coding {
     ZKT_HTTP_CODING_COUNT
 };
 
-#define ZKT_HTTP_WEIGHT_MAX 1000
-
-/* The weight of each coding, in thousandths; 0: not acceptable. */
+/* The weight of each coding (accept.h). */
 struct zkt_http_accepted {
     uint16_t weights[ZKT_HTTP_CODING_COUNT];
 };

@@ -80,17 +80,21 @@ static const char *methods_of(const struct zkt_http_request *request)
     return known && address.method.data != NULL ? "POST" : "GET, HEAD";
 }
 
-/* Writes the fields of an answer: those that RFC 9110 demands with 401 and 405,
- * and the time after which a client may try again, rounded up to seconds. */
+/* Writes the fields of an answer: @field, those that RFC 9110 demands with 401
+ * and 405, and the time after which a client may try again, rounded up to
+ * seconds. */
 static void write_fields(struct zkt_writer *w,
                          const struct zkt_http_request *request, int status,
-                         struct zkt_str body)
+                         const char *field, struct zkt_str body)
 {
     enum {
         SECOND_MS = 1000
     };
     const int64_t ms = status >= 400 ? find_retry_ms(body) : 0;
     ZKT_WRITE(w, COMMON_FIELDS);
+    if (field[0] != '\0') {
+        zkt_write_raw(w, field, strlen(field));
+    }
     if (status == 401) {
         ZKT_WRITE(w, "WWW-Authenticate: Bearer\r\n");
     }
@@ -109,14 +113,15 @@ static void write_fields(struct zkt_writer *w,
 
 /* ---- answers ---- */
 
-void zkt__actor_answer_json(struct zkt_connection *c,
-                            const struct zkt_http_request *request, int status,
-                            struct zkt_str body)
+/* Answers with JSON, and with a field, if it is not "". */
+static void answer(struct zkt_connection *c,
+                   const struct zkt_http_request *request, int status,
+                   const char *field, struct zkt_str body)
 {
     struct zkt_writer w;
     zkt__writer_init(
         &w, ((struct zkt_server *)(void *)c->endpoint.core)->allocator);
-    write_fields(&w, request, status, body);
+    write_fields(&w, request, status, field, body);
     zkt__answer(c, request,
                 (struct zkt_http_response){
                     .status = status,
@@ -128,9 +133,17 @@ void zkt__actor_answer_json(struct zkt_connection *c,
     zkt__writer_finish(&w);
 }
 
-void zkt__actor_answer_error(struct zkt_connection *c,
-                             const struct zkt_http_request *request, int http,
-                             enum zkt_status status, const char *text)
+void zkt__actor_answer_json(struct zkt_connection *c,
+                            const struct zkt_http_request *request, int status,
+                            struct zkt_str body)
+{
+    answer(c, request, status, "", body);
+}
+
+static void answer_error(struct zkt_connection *c,
+                         const struct zkt_http_request *request, int http,
+                         const char *field, enum zkt_status status,
+                         const char *text)
 {
     struct zkt_writer w;
     zkt__writer_init(
@@ -139,13 +152,28 @@ void zkt__actor_answer_error(struct zkt_connection *c,
                                .status = status, .text = zkt_cstr(text) });
     ZKT_WRITE(&w, "}");
     if (w.failed) {
-        zkt__actor_answer_json(c, request, http, ZKT_STR("{}"));
+        answer(c, request, http, field, ZKT_STR("{}"));
     } else {
         w.data[0] = '{'; /* in place of the first comma */
-        zkt__actor_answer_json(c, request, http,
-                               (struct zkt_str){ w.data, w.len });
+        answer(c, request, http, field, (struct zkt_str){ w.data, w.len });
     }
     zkt__writer_finish(&w);
+}
+
+void zkt__actor_answer_error(struct zkt_connection *c,
+                             const struct zkt_http_request *request, int http,
+                             enum zkt_status status, const char *text)
+{
+    answer_error(c, request, http, "", status, text);
+}
+
+void zkt__actor_answer_refusal(struct zkt_connection *c,
+                               const struct zkt_http_request *request,
+                               const struct zkt_actor_refusal *refusal)
+{
+    answer_error(c, request, refusal->status, refusal->field,
+                 refusal->status == 404 ? ZKT_NOT_FOUND : ZKT_INVALID_ARGUMENT,
+                 refusal->text);
 }
 
 /* In front of the code is the text of the error, in which no quote is without a

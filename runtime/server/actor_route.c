@@ -2,6 +2,7 @@
 #include "server/actor_route.h"
 
 #include "base/utf8.h"
+#include "http/accept.h"
 #include "http/head.h"
 #include "server/actor_answer.h"
 #include "server/actor_request.h"
@@ -26,13 +27,8 @@ static bool is_type(struct zkt_str text, const char *type)
 /* HEAD has nothing to stream. */
 static bool accepts_stream(const struct zkt_http_request *request)
 {
-    struct zkt_str list = zkt__http_find(request->fields, "Accept"), item;
-    while (list.data != NULL && zkt__http_next_item(&list, &item)) {
-        if (is_type(item, ZKT_EVENT_STREAM)) {
-            return request->method != ZKT_HTTP_HEAD;
-        }
-    }
-    return false;
+    return request->method != ZKT_HTTP_HEAD &&
+           zkt__http_accepted_type(request->fields, ZKT_EVENT_STREAM) > 0;
 }
 
 static const struct zkt_actor *find_actor(const struct zkt_server *server,
@@ -74,48 +70,121 @@ static bool is_good_input(const struct zkt_server *server, struct zkt_str body)
     return good;
 }
 
-/* Returns 0, or the status of a refusal and the reason in *@text. */
-static int check(struct zkt_server *server,
-                 const struct zkt_http_request *request,
-                 const struct zkt_actor_address *address, const char **text)
+/* ---- what the head decides ---- */
+
+/* Returns true if the body is to be JSON, by a single Content-Type. */
+static bool has_json(const struct zkt_http_request *request)
 {
-    const bool call = address->method.data != NULL;
-    const bool reads = request->method == ZKT_HTTP_GET ||
-                       request->method == ZKT_HTTP_HEAD;
-    const struct zkt_str type = zkt__http_find(request->fields, "Content-Type");
-    *text = "";
-    if (call ? request->method != ZKT_HTTP_POST : !reads) {
-        *text = call ? "a method is called by POST" : "a state is read by GET";
-        return 405;
+    struct zkt_str fields = request->fields, name, value;
+    int types = 0;
+    bool json = false;
+    while (zkt__http_next_field(&fields, &name, &value)) {
+        if (zkt__head_same(name, "Content-Type")) {
+            types++;
+            json = is_type(value, "application/json");
+        }
     }
-    if (call && (type.data == NULL || !is_type(type, "application/json"))) {
-        *text = "the body is to be application/json";
-        return 415;
+    return types == 1 && json;
+}
+
+/* Returns true if the body comes in a coding. */
+static bool is_coded(const struct zkt_http_request *request)
+{
+    struct zkt_str fields = request->fields, name, value, coding;
+    while (zkt__http_next_field(&fields, &name, &value)) {
+        while (zkt__head_same(name, "Content-Encoding") &&
+               zkt__http_next_item(&value, &coding)) {
+            if (!zkt__head_same(coding, "identity")) {
+                return true;
+            }
+        }
     }
-    if (call && !is_good_input(server, request->body)) {
-        *text = "the body is not one JSON value";
-        return 400;
+    return false;
+}
+
+static const struct zkt_actor_refusal no_refusal = { 0, "", "" };
+
+static struct zkt_actor_refusal judge_state(
+    const struct zkt_http_request *request)
+{
+    if (request->method != ZKT_HTTP_GET && request->method != ZKT_HTTP_HEAD) {
+        return (struct zkt_actor_refusal){ 405, "a state is read by GET", "" };
     }
-    if (call && is_stream(server, address) && !accepts_stream(request)) {
-        *text = "the method answers with " ZKT_EVENT_STREAM;
-        return 406;
+    return no_refusal;
+}
+
+static struct zkt_actor_refusal judge_call(
+    const struct zkt_server *server, const struct zkt_http_request *request,
+    const struct zkt_actor_address *address)
+{
+    if (request->method != ZKT_HTTP_POST) {
+        return (struct zkt_actor_refusal){ 405, "a method is called by POST",
+                                           "" };
     }
-    return 0;
+    if (!has_json(request)) {
+        return (struct zkt_actor_refusal){ 415,
+                                           "the body is to be application/json",
+                                           "Accept: application/json\r\n" };
+    }
+    if (is_coded(request)) {
+        return (struct zkt_actor_refusal){ 415, "the body is not to be encoded",
+                                           "Accept-Encoding: identity\r\n" };
+    }
+    if (is_stream(server, address) && !accepts_stream(request)) {
+        return (struct zkt_actor_refusal){
+            406, "the method answers with " ZKT_EVENT_STREAM, ""
+        };
+    }
+    return no_refusal;
+}
+
+/* Judges all of a request but its body, and parses its path. */
+static struct zkt_actor_refusal judge_head(
+    const struct zkt_server *server, const struct zkt_http_request *request,
+    struct zkt_actor_address *address)
+{
+    switch (zkt__actor_address_parse(request->path, address)) {
+    case 0:
+        return address->method.data == NULL
+                   ? judge_state(request)
+                   : judge_call(server, request, address);
+    case 404:
+        return (struct zkt_actor_refusal){ 404, "there is no such path", "" };
+    default:
+        return (struct zkt_actor_refusal){
+            400, "the id is not percent-encoded UTF-8 of at most 256 bytes", ""
+        };
+    }
 }
 
 /* ---- the route ---- */
 
+/* A request with a body is refused before that is read. One without is answered
+ * by take_request, since its connection goes on. */
 static int judge(const struct zkt_route *route, struct zkt_connection *c,
                  const struct zkt_http_request *request)
 {
     static const char prefix[] = "/actors/";
     const size_t len = sizeof(prefix) - 1;
+    struct zkt_actor_address address;
     (void)route;
-    (void)c;
-    return request->path.len >= len &&
-                   memcmp(request->path.data, prefix, len) == 0
-               ? 0
-               : ZKT_ROUTE_PASSES;
+    if (request->path.len < len ||
+        memcmp(request->path.data, prefix, len) != 0) {
+        return ZKT_ROUTE_PASSES;
+    }
+    return zkt__ws_reads_body(&c->ws)
+               ? judge_head(server_of(c), request, &address).status
+               : 0;
+}
+
+static void refuse(const struct zkt_route *route, struct zkt_connection *c,
+                   const struct zkt_http_request *request)
+{
+    struct zkt_actor_address address;
+    const struct zkt_actor_refusal refusal = judge_head(server_of(c), request,
+                                                        &address);
+    (void)route;
+    zkt__actor_answer_refusal(c, request, &refusal);
 }
 
 static void take_request(const struct zkt_route *route,
@@ -123,18 +192,19 @@ static void take_request(const struct zkt_route *route,
                          const struct zkt_http_request *request)
 {
     struct zkt_actor_address address;
-    const char *text = "there is no such path";
+    struct zkt_actor_refusal refusal = judge_head(server_of(c), request,
+                                                  &address);
     (void)route;
-    int status = zkt__actor_address_parse(request->path, &address);
-    if (status == 0) {
-        status = check(server_of(c), request, &address, &text);
+    if (refusal.status == 0 && address.method.data != NULL &&
+        !is_good_input(server_of(c), request->body)) {
+        refusal = (struct zkt_actor_refusal){ 400,
+                                              "the body is not one JSON value",
+                                              "" };
     }
-    if (status == 0) {
+    if (refusal.status == 0) {
         zkt__actor_request_begin(c, request, &address, accepts_stream(request));
     } else {
-        zkt__actor_answer_error(
-            c, request, status,
-            status == 404 ? ZKT_NOT_FOUND : ZKT_INVALID_ARGUMENT, text);
+        zkt__actor_answer_refusal(c, request, &refusal);
     }
 }
 
@@ -143,6 +213,7 @@ void zkt__actor_route_init(struct zkt_server *first)
     struct zkt_route *route = &first->shards->actors;
     *route = (struct zkt_route){ .order = ZKT_ROUTE_BUILT_IN,
                                  .judge = judge,
+                                 .refuse = refuse,
                                  .answer = take_request };
     if (first->options.http_calls) {
         zkt__routes_add(first, route);

@@ -214,9 +214,15 @@ int zkt__routes_check(struct zkt_connection *c,
                       const struct zkt_http_request *request)
 {
     int status;
-    return find_route(NULL, c, request, &status) != NULL
-               ? status
-               : status_of_none(c, request);
+    const struct zkt_route *route = find_route(NULL, c, request, &status);
+    if (route == NULL) {
+        return status_of_none(c, request);
+    }
+    if (status > 0 && route->refuse != NULL) {
+        route->refuse(route, c, request);
+        return -1;
+    }
+    return status;
 }
 
 void zkt__routes_answer(const struct zkt_route *after, struct zkt_connection *c,

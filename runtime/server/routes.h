@@ -32,6 +32,10 @@ struct zkt_route {
      */
     int (*judge)(const struct zkt_route *route, struct zkt_connection *c,
                  const struct zkt_http_request *request);
+    /* Answers a request that @judge refuses, of which the head has come. NULL:
+     * with the status alone. */
+    void (*refuse)(const struct zkt_route *route, struct zkt_connection *c,
+                   const struct zkt_http_request *request);
     /* Answers a complete request that it takes. */
     void (*answer)(const struct zkt_route *route, struct zkt_connection *c,
                    const struct zkt_http_request *request);
@@ -55,8 +59,8 @@ bool zkt__routes_serve_probe(const struct zkt_connection *c,
  * metrics by who may read them. A server without room answers it as well. */
 bool zkt__routes_watch(struct zkt_connection *c,
                        const struct zkt_http_request *request);
-/** Judges the head of a request. Returns 0 if a route takes it, or the status
- * that refuses it. */
+/** Judges the head of a request. Returns 0 if a route takes it, the status that
+ * refuses it, or -1 if it was answered. */
 int zkt__routes_check(struct zkt_connection *c,
                       const struct zkt_http_request *request);
 /** Answers a complete request by the first route behind @after that takes it;

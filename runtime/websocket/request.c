@@ -196,10 +196,15 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
 
 void zkt__ws_reply(struct zkt_ws *ws, const struct zkt_http_response *response)
 {
+    const bool early = zkt__ws_reads_body(ws);
+    if (early) {
+        ws->state = ZKT_WS_ASKED;
+    }
     if (ws->state == ZKT_WS_ASKED) {
-        const struct zkt_http_response full = complete(ws, response);
+        struct zkt_http_response full = complete(ws, response);
+        full.closes = full.closes || early;
         zkt__http_respond(&full, ws->setup->callbacks->send, ws->user);
-        zkt__ws_end_reply(ws, response->closes);
+        zkt__ws_end_reply(ws, full.closes);
     }
 }
 

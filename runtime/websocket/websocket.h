@@ -86,7 +86,7 @@ struct zkt_ws_callbacks {
     void (*on_request)(void *user, const struct zkt_ws_request *request);
     /*
      * Server: receives the head of a request. Returns 0 to have its body read,
-     * the status that refuses it, or -1 if zkt__ws_refuse has. NULL: one that
+     * the status that refuses it, or -1 if it was answered. NULL: one that
      * asks for no WebSocket is refused with 426 for GET and HEAD, else 405.
      */
     int (*on_head)(void *user, const struct zkt_http_request *request);
@@ -286,8 +286,9 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
 void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
                     struct zkt_str body);
 
-/** Server: answers a request that asks for no WebSocket. The connection ends if
- * @response says so. */
+/** Server: answers a request that asks for no WebSocket, in on_plain or later,
+ * or in on_head: then its body is not read. The connection ends if @response
+ * says so, and behind a body that is not read. */
 void zkt__ws_reply(struct zkt_ws *ws, const struct zkt_http_response *response);
 /** Server: begins such an answer by its head, and frees the request. The body
  * follows in parts, of which the WebSocket knows nothing. */

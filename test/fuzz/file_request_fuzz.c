@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/accept.h"
 #include "http/coding.h"
 #include "http/conditions.h"
 #include "http/date.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "growth.h"
+#include "http/accept.h"
 #include "http/coding.h"
 #include "http/conditions.h"
 #include "http/file_path.h"
@@ -76,8 +77,9 @@ static bool read_fields(void *work)
 
 static bool read_accept(void *work)
 {
-    const struct work *w = work;
-    return !zkt__http_is_navigation(zkt_cstr(w->text));
+    const struct zkt_str fields = zkt_cstr(((struct work *)work)->text);
+    return !zkt__http_is_navigation(fields) &&
+           zkt__http_accepted_type(fields, "b/d") == 0;
 }
 
 void growth_files(void)
@@ -105,6 +107,7 @@ void growth_files(void)
     static const struct shape dates = { "If-Modified-Since: ", "Sun, ", "\r\n",
                                         200 };
     static const struct shape types = { "Accept: a", ",b/c;q=0", "\r\n", 0 };
+    static const struct shape accepts = { "", "Accept: b/c;q=0\r\n", "", 0 };
     static const struct growth_row rows[] = {
         { "files: names", 0, &names, prepare, read_path, finish },
         { "files: parents", 0, &parents, prepare, read_path, finish },
@@ -123,6 +126,8 @@ void growth_files(void)
         { "files: digits", 0, &digits, prepare, read_fields, finish },
         { "files: bytes of a date", 0, &dates, prepare, read_fields, finish },
         { "files: accepted types", 0, &types, prepare, read_accept, finish },
+        { "files: lines of accepted types", 0, &accepts, prepare, read_accept,
+          finish },
     };
 #undef RANGE
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -603,6 +603,25 @@ static void *prepare_input(const void *with, size_t n)
     return w;
 }
 
+/* A call whose body has @n codings, none of which is any. */
+static void *prepare_codings(const void *with, size_t n)
+{
+    struct work *w = begin(1, 1);
+    (void)with;
+    if (!connect_plainly(w)) {
+        return NULL;
+    }
+    w->frames = malloc(n + TEXT);
+    w->len = (size_t)sprintf(w->frames,
+                             "POST /actors/box/0/inc HTTP/1.1\r\nHost: x\r\n"
+                             "Content-Type: application/json\r\n"
+                             "Content-Length: 0\r\nContent-Encoding: ");
+    memset(w->frames + w->len, ',', n);
+    w->len += n;
+    w->len += (size_t)sprintf(w->frames + w->len, "\r\n\r\n");
+    return w;
+}
+
 static bool send_requests(void *work)
 {
     struct work *w = work;
@@ -640,6 +659,8 @@ void growth_server(void)
         { "server: calls by HTTP", 0, NULL, prepare_pipeline, send_requests,
           finish },
         { "server: the input of a call by HTTP", 0, NULL, prepare_input,
+          send_requests, finish },
+        { "server: the codings of a call by HTTP", 0, NULL, prepare_codings,
           send_requests, finish },
         { "server: leaving instances", 0, NULL, prepare_one_of_many, leave_all,
           finish },

@@ -48,21 +48,8 @@ static void test_calls(void **state)
           400, "not one JSON value" },
         { "/actors/job/x/add", JSON, "{", 400, "not one JSON value" },
         { "/actors/job/x/add", JSON, "\"\xff\"", 400, "not one JSON value" },
-        { "/actors/job/x/add", "", "{}", 415, "application/json" },
-        { "/actors/job/x/add", "Content-Type: text/plain\r\n", "{}", 415, "" },
-        { "/actors/job/x/add",
-          "Content-Type: application/x-www-form-urlencoded\r\n", "a=b", 415,
-          "" },
         { "/actors/job/x/none", JSON, "", 501, "\"code\":\"UNIMPLEMENTED\"" },
         { "/actors/none/x/add", JSON, "", 404, "\"error\":\"Unknown actor" },
-        { "/actors/job/x", JSON, "", 405, "read by GET" },
-        { "/actors/job/x/add/more", JSON, "", 404, "no such path" },
-        { "/actors/job//add", JSON, "", 404, "no such path" },
-        { "/actors/job", JSON, "", 404, "no such path" },
-        { "/actors/job/%/add", JSON, "", 400, "" },
-        { "/actors/job/%4/add", JSON, "", 400, "" },
-        { "/actors/job/%zz/add", JSON, "", 400, "" },
-        { "/actors/job/%ff/add", JSON, "", 400, "" },
     };
     struct zkt_server *server = new_server(NULL, NULL, 1);
     struct wire w = connect_wire(server);
@@ -76,13 +63,6 @@ static void test_calls(void **state)
                                        "X-Content-Type-Options: nosniff\r\n"));
         assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
     }
-    /* The methods of each resource (RFC 9110, section 15.5.6). */
-    (void)exchange(&w, GET("/actors/job/x/add", ""));
-    check(&w, 405, "called by POST");
-    assert_non_null(strstr(w.text, "\r\nAllow: POST\r\n"));
-    (void)exchange(&w, POST("/actors/job/x", JSON, ""));
-    check(&w, 405, "read by GET");
-    assert_non_null(strstr(w.text, "\r\nAllow: GET, HEAD\r\n"));
     /* In a pipeline, in order. */
     char all[2048];
     snprintf(all, sizeof(all), "%s%s",
@@ -102,6 +82,108 @@ static void test_calls(void **state)
     close_wire(&w);
     zkt_server_advance(server, 0);
     assert_int_equal(stats_of(server).connections, 0);
+    zkt_server_free(server);
+}
+
+#define NO_PATH "no such path"
+#define BAD_ID  "the id is not percent-encoded UTF-8 of at most 256 bytes"
+#define TYPE    "Accept: application/json"
+#define X16     "xxxxxxxxxxxxxxxx"
+#define X256    X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16
+
+/* The head decides: the body is neither asked for nor read, and the connection
+ * ends behind the answer. Without a body it goes on. */
+static void test_what_the_head_decides(void **state)
+{
+    static const struct {
+        const char *line, *fields;
+        int status; /* 0: the body is read */
+        const char *body, *field;
+    } table[] = {
+        { "POST /actors/job/x/add", JSON, 0, "", "" },
+        { "POST /actors/job/" X256 "/add", JSON, 0, "", "" },
+        { "POST /actors/none/x/add", JSON, 0, "", "" }, /* behind `open` */
+        { "POST /actors/job/x/add",
+          "content-type:application/json\r\n"
+          "Content-Encoding: identity, \r\n",
+          0, "", "" },
+        { "POST /actors/job/x/add/more", JSON, 404, NO_PATH, "" },
+        { "POST /actors/job//add", JSON, 404, NO_PATH, "" },
+        { "PUT /actors/job", "", 404, NO_PATH, "" },
+        { "POST /actors/job/%/add", JSON, 400, BAD_ID, "" },
+        { "POST /actors/job/%4/add", JSON, 400, BAD_ID, "" },
+        { "POST /actors/job/%zz/add", JSON, 400, BAD_ID, "" },
+        { "POST /actors/job/%ff/add", JSON, 400, BAD_ID, "" },
+        { "POST /actors/job/x" X256 "/add", JSON, 400, BAD_ID, "" },
+        { "POST /actors/job/x", JSON, 405, "read by GET", "Allow: GET, HEAD" },
+        { "PUT /actors/job/x", JSON, 405, "read by GET", "Allow: GET, HEAD" },
+        { "OPTIONS /actors/job/x", "", 405, "read by GET", "Allow: GET, HEAD" },
+        { "GET /actors/job/x/add", "", 405, "called by POST", "Allow: POST" },
+        { "HEAD /actors/job/x/add", "", 405, "", "Allow: POST" },
+        { "DELETE /actors/job/x/add", JSON, 405, "called by POST",
+          "Allow: POST" },
+        { "POST /actors/job/x/add", "", 415, "application/json", TYPE },
+        { "POST /actors/job/x/add", "Content-Type: text/plain\r\n", 415, "",
+          TYPE },
+        { "POST /actors/job/x/add",
+          "Content-Type: text/plain;application/json"
+          "\r\n",
+          415, "", TYPE },
+        { "POST /actors/job/x/add",
+          "Content-Type: application/x-www-form-urlencoded\r\n", 415, "",
+          TYPE },
+        { "POST /actors/job/x/add", JSON "Content-Type: text/plain\r\n", 415,
+          "", TYPE },
+        { "POST /actors/job/x/add", "Content-Type: text/plain\r\n" JSON, 415,
+          "", TYPE },
+        { "POST /actors/job/x/add", JSON JSON, 415, "", TYPE },
+        { "POST /actors/job/x/add", JSON "Content-Encoding: gzip\r\n", 415,
+          "not to be encoded", "Accept-Encoding: identity" },
+        { "POST /actors/job/x/add",
+          JSON "Content-Encoding: identity\r\ncontent-encoding: br\r\n", 415,
+          "not to be encoded", "Accept-Encoding: identity" },
+    };
+    struct zkt_server *server = new_server(NULL, NULL, 1);
+    char text[2048], field[64];
+    (void)state;
+    server->core.wall_ms = 784111777000;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct wire w = connect_wire(server);
+        snprintf(text, sizeof(text),
+                 "%s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                 "Content-Length: 900000\r\n%s\r\n",
+                 table[i].line, table[i].fields);
+        (void)exchange(&w, text);
+        if (table[i].status == 0) {
+            assert_string_equal(w.text, "HTTP/1.1 100 Continue\r\n\r\n");
+            close_wire(&w);
+            continue;
+        }
+        check(&w, table[i].status, table[i].body);
+        snprintf(field, sizeof(field), "\r\n%s\r\n", table[i].field);
+        assert_non_null(strstr(w.text, table[i].field[0] ? field : ""));
+        assert_int_equal(count_text(&w, "\r\nAllow:"),
+                         table[i].status == 405 ? 1 : 0);
+        assert_non_null(strstr(w.text, "\r\nDate: "));
+        assert_non_null(strstr(w.text, "\r\nConnection: close\r\n"));
+        assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+        close_wire(&w);
+        w = connect_wire(server);
+        snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: x\r\n%s\r\n",
+                 table[i].line, table[i].fields);
+        (void)exchange(&w, text);
+        check(&w, table[i].status, table[i].body);
+        assert_non_null(strstr(w.text, table[i].field[0] ? field : ""));
+        assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+        /* One that is not read is no request, and what is behind it none. */
+        snprintf(text, sizeof(text),
+                 "%s HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n%s\r\n1%s",
+                 table[i].line, table[i].fields, GET("/actors/job/x", ""));
+        (void)exchange(&w, text);
+        check(&w, table[i].status, table[i].body);
+        assert_int_equal(count_text(&w, "HTTP/1.1 "), 1);
+        close_wire(&w);
+    }
     zkt_server_free(server);
 }
 
@@ -260,6 +342,47 @@ static void test_events(void **state)
     close_wire(&w);
     zkt_server_advance(server, 0);
     assert_true(zkt_server_is_down(server));
+    zkt_server_free(server);
+}
+
+/* Events are for those who name their type. */
+static void test_who_accepts_events(void **state)
+{
+    static const struct {
+        const char *fields;
+        bool streams;
+    } table[] = {
+        { "", false },
+        { "Accept: */*\r\n", false },
+        { "Accept: text/*\r\n", false },
+        { "Accept: text/event-stream\r\n", true },
+        { "accept: Text/Event-Stream ; q=0.001\r\n", true },
+        { "Accept: text/event-stream;charset=utf-8;q=1.000\r\n", true },
+        { "Accept: text/html\r\nAccept: text/event-stream\r\n", true },
+        { "Accept: text/event-stream\r\nAccept: text/html\r\n", true },
+        { "Accept: text/event-stream;q=0\r\n", false },
+        { "Accept: text/html, text/event-stream; Q=0.000, */*\r\n", false },
+        { "Accept: text/event-stream;q=2\r\n", false },
+        { "Accept: text/event-stream;q=\r\n", false },
+        { "Accept: text/event-streams, text/event-strea\r\n", false },
+        { "Accept-Encoding: text/event-stream\r\n", false },
+    };
+    struct zkt_server *server = new_server(NULL, NULL, 1);
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct wire w = connect_wire(server);
+        (void)exchange(
+            &w, POST("/actors/job/x/add", JSON, "{\"by\":1,\"note\":\"\"}"));
+        snprintf(text, sizeof(text),
+                 "GET /actors/job/x HTTP/1.1\r\nHost: x\r\n%s\r\n",
+                 table[i].fields);
+        (void)exchange(&w, text);
+        check(&w, 200, table[i].streams ? "data: {" : "{\"n\":");
+        assert_true((strstr(w.text, "text/event-stream") != NULL) ==
+                    table[i].streams);
+        close_wire(&w);
+    }
     zkt_server_free(server);
 }
 
@@ -442,12 +565,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_what_the_head_decides),
         cmocka_unit_test(test_hooks),
         cmocka_unit_test(test_a_request_is_no_connection),
         cmocka_unit_test(test_a_request_is_no_handshake),
         cmocka_unit_test(test_a_call_that_finishes_later),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_events),
+        cmocka_unit_test(test_who_accepts_events),
         cmocka_unit_test(test_a_slow_reader),
         cmocka_unit_test(test_a_head_at_its_limits),
         cmocka_unit_test(test_http_1_0),
