@@ -476,7 +476,9 @@ void zkt__actor_request_begin(struct zkt_connection *c,
     r->calls = address->method.data != NULL;
     r->streams = streams;
     r->exchange.ops = &exchange_ops;
-    r->exchange.ends_with_input = true;
+    /* A client that ends its stream still reads its answer. A reader of events
+     * would be missed no sooner than at the next of them. */
+    r->exchange.ends_with_input = streams;
     r->inner.wake = on_inner;
     r->inner.allocator = server->allocator;
     r->inner.creates_none = !r->calls && !streams;

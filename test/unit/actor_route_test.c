@@ -484,6 +484,40 @@ static void test_a_large_input(void **state)
     zkt_server_free(server);
 }
 
+/* A client that ends its stream still reads its answer; a reader of events has
+ * gone. */
+static void test_half_closed(void **state)
+{
+    static const char add_later[] = "{\"by\":3,\"note\":\"later\"}";
+    struct zkt_server *server = new_server(NULL, NULL, 1);
+    struct ran ran = { 0 };
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct wire w = connect_wire(server);
+        (void)exchange(&w, POST("/actors/job/x/add", JSON, add_later));
+        (void)exchange(&w, i == 1 ? GET("/actors/job/x", "") : "");
+        assert_int_equal(w.len, 0);
+        w.e->ops->ended(w.e);
+        run(&w);
+        assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+        resume(--held_count, &ran);
+        zkt_server_advance(server, 0);
+        run(&w);
+        check(&w, 200, "");
+        assert_int_equal(count_text(&w, "HTTP/1.1 200 "), i == 1 ? 2 : 1);
+        assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+        close_wire(&w);
+    }
+    struct wire w = connect_wire(server);
+    (void)exchange(&w, GET("/actors/job/x", EVENTS));
+    check(&w, 200, "data: {\"type\":\"state:snapshot\",");
+    w.e->ops->ended(w.e);
+    run(&w);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
 static void test_stopping(void **state)
 {
     struct zkt_server *server = new_server(NULL, NULL, 1);
@@ -577,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_a_head_at_its_limits),
         cmocka_unit_test(test_http_1_0),
         cmocka_unit_test(test_a_large_input),
+        cmocka_unit_test(test_half_closed),
         cmocka_unit_test(test_stopping),
         cmocka_unit_test(test_two_shards),
         cmocka_unit_test(test_failing_memory),
