@@ -228,6 +228,27 @@ static enum zkt_status hurry(struct flow_room_call *call)
     return ZKT_PENDING;
 }
 
+/* ---- failures ---- */
+
+static enum zkt_status fail_as_told(struct flow_room_call *call,
+                                    const struct flow_room_fail_input *in)
+{
+    static const struct {
+        struct zkt_str name;
+        enum zkt_status status;
+    } statuses[] = {
+#define X(NAME, number, text) { ZKT_STR_INIT(#NAME), ZKT_##NAME },
+        ZKT_STATUS_TABLE(X)
+#undef X
+    };
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        if (zkt_str_eq(statuses[i].name, in->code)) {
+            return zkt_fail(call->zkt, statuses[i].status, "%s", in->text.data);
+        }
+    }
+    return ZKT_OK;
+}
+
 /* ---- other instances ---- */
 
 static enum zkt_status tell(struct flow_room_call *call,
@@ -296,6 +317,7 @@ static const struct flow_room_handlers room = {
     .work = work,
     .hold = hold,
     .hurry = hurry,
+    .fail = fail_as_told,
     .tell = tell,
     .ask = ask,
     .written = written,
