@@ -67,17 +67,32 @@ static const char *peer_of(const struct zkt_connection *c)
                                              : "a Unix socket";
 }
 
-static void refuse_host(struct zkt_connection *c, struct zkt_str host)
+/* Returns true if a proxy that is not trusted seems to have passed a request
+ * on. */
+static bool is_of_stranger(const struct zkt_connection *c,
+                           const struct zkt_http_request *request)
+{
+    return !c->session.peer.has_proxy &&
+           (zkt__http_find(request->fields, "x-forwarded-for").data != NULL ||
+            zkt__http_find(request->fields, "forwarded").data != NULL);
+}
+
+/* @host is that of @request, or that of its trusted proxy. */
+static void refuse_host(struct zkt_connection *c,
+                        const struct zkt_http_request *request,
+                        struct zkt_str host)
 {
     struct zkt_server *server = server_of(c);
     server->host.stats.refused_hosts++;
-    zkt__server_log_address(server, ZKT_LOG_WARNING, peer_of(c),
-                            "a request of %s for the host '%.*s' was refused: "
-                            "%s",
-                            peer_of(c), ZKT_ARG(host),
-                            zkt__origin_is_host(host)
-                                ? "server_names does not name it"
-                                : "it is no host with a port up to 65535");
+    zkt__server_log_address(
+        server, ZKT_LOG_WARNING, peer_of(c),
+        "a request of %s for the host '%.*s' was refused: "
+        "%s",
+        peer_of(c), ZKT_ARG(host),
+        !zkt__origin_is_host(host)   ? "it is no host with a port up to 65535"
+        : is_of_stranger(c, request) ? "server_names does not name it, nor "
+                                       "trusted_proxies its proxy"
+                                     : "server_names does not name it");
     zkt__session_refuse_request(
         &server->host, &c->session, 421,
         &(const struct zkt_failure){
@@ -162,7 +177,7 @@ bool zkt__filter_head(struct zkt_connection *c,
         return true;
     }
     if (!zkt__origin_serves(&rules, &way)) {
-        refuse_host(c, way.host);
+        refuse_host(c, request, way.host);
         return false;
     }
     const enum zkt_origin_verdict verdict = zkt__origin_check(&rules, &way,

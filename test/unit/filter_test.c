@@ -225,6 +225,12 @@ static void test_lines(void **state)
                                 "was refused: server_names does not name it");
     assert_non_null(strstr(w.text, "HTTP/1.1 421 Misdirected Request\r\n"));
     close_wire(&w);
+    (void)send_request(server, &w, 0,
+                       FETCH "Host: b.org\r\nForwarded: for=192.0.2.9\r\n\r\n");
+    assert_string_equal(logged, "a request of 192.0.2.7 for the host 'b.org' "
+                                "was refused: server_names does not name it, "
+                                "nor trusted_proxies its proxy");
+    close_wire(&w);
     (void)send_request(server, &w, 0, FETCH "Host: a.org:99999\r\n\r\n");
     assert_string_equal(logged, "a request of 192.0.2.7 for the host "
                                 "'a.org:99999' was refused: it is no host with "
