@@ -1,7 +1,7 @@
 /*
- * Which of many counts the most: items whose counts go up and down by one. Each
- * step, and finding the first, costs the same however many there are. The items
- * of one count stand in a level, in the order in which they came to it; the
+ * Items in the order of their counts, which go up and down by one. Each step,
+ * and finding the first, costs the same however many there are. The items of
+ * one count stand in a level, in the order in which they came to it; the
  * levels stand in a list, the greatest first.
  *
  * A level is memory of the ranking's, and there are as many as items that were
@@ -17,7 +17,7 @@
 
 struct zkt_rank_level;
 
-/* Embedded in what counts; zeroed: it counts nothing. */
+/* Embedded in an item; zeroed: its count is 0. */
 struct zkt_ranked {
     struct zkt_node node; /* in its level */
     struct zkt_rank_level *level;

@@ -6,8 +6,8 @@
  * costs a branch.
  *
  * Durations. The core has no clock of its own; its driver lends it one for
- * durations (base/ticks.h), and reading that is the most of what a
- * measured call costs. It is read once when the driver wakes, for all bytes
+ * durations (base/ticks.h), and reading that is most of the
+ * price of measuring. It is read once when the driver wakes, for all bytes
  * that have arrived by then, and once at the end of each run of a handler. A
  * run begins with a reading of its own only if the shard has done more since
  * the last than receiving a small message. So

@@ -92,7 +92,7 @@ static const char *connection_of(const struct zkt_http_response *response)
     return response->closes ? "Connection: close\r\n" : "";
 }
 
-/* What sends, and to whom. */
+/* The function that sends, and its argument. */
 struct output {
     void (*send)(void *user, const void *data, size_t len);
     void *user;

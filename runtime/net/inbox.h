@@ -1,9 +1,9 @@
 /*
- * What other threads want done on a client's: functions in a work queue, in the
- * order in which they were posted, of which each turn runs so many and no more;
- * and waiting until one of them says that it is over. It knows nothing of
- * loops: who puts something in wakes the thread by what `wake` does, and who
- * runs it comes back as long as something waits.
+ * Functions that other threads post to the thread of a client: a work queue, in
+ * the order of the posts, of which a turn runs at most ZKT_INBOX_TURN; and
+ * waiting until one of them says that it is over. It knows nothing of loops: a
+ * post wakes the thread by `wake`, and the thread runs the queue again as long
+ * as something waits.
  */
 #ifndef ZKT_NET_INBOX_H
 #define ZKT_NET_INBOX_H
@@ -39,8 +39,8 @@ void zkt__inbox_wait(struct zkt_inbox *inbox, zkt_posted_function *fn,
                      void *user, const bool *over);
 void zkt__inbox_end_wait(struct zkt_inbox *inbox, bool *over);
 
-/* Functions that one turn runs; the rest waits for the next one, so that what
- * the server sends has its turn as well. */
+/* Functions that one turn runs; the rest waits for the next one, so that
+ * messages of the server have their turn as well. */
 #define ZKT_INBOX_TURN 256
 
 /** Runs a turn's part of what is in it, for @client. Returns false if there was

@@ -1,6 +1,6 @@
 /*
  * The connections of a listener `proxy:…` until their header is complete: then
- * they are connections of the client that it names, and begin with what stands
+ * they are connections of the client that it names, and begin with the bytes
  * behind it, TLS or HTTP. A header that is none, or that does not arrive within
  * handshake_ms, ends the connection.
  */

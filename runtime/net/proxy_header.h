@@ -1,8 +1,9 @@
 /*
  * The header of the PROXY protocol, version 2 (HAProxy, doc/proxy-protocol.txt,
- * section 2.2): what a proxy sends on a connection before anything of its
+ * section 2.2), which a proxy sends on a connection before any byte of its
  * client. Without I/O: the reader says how many bytes it wants next, and never
- * more than belong to the header, so that what follows stays in the socket.
+ * more than belong to the header, so that the bytes behind it stay in the
+ * socket.
  */
 #ifndef ZKT_NET_PROXY_HEADER_H
 #define ZKT_NET_PROXY_HEADER_H

@@ -1,7 +1,7 @@
 /*
- * A TLS stream on a non-blocking socket (tls.h): what it has to send goes to
- * the socket at once, and what the socket does not take is kept, at most a
- * record, or a flight of the handshake. While something is kept nothing is
+ * A TLS stream on a non-blocking socket (tls.h): its records go to the socket
+ * at once, and bytes that the socket does not take are kept, at most a record,
+ * or a flight of the handshake. While something is kept nothing is
  * encrypted, so that output waits in the endpoint, where its limits count.
  */
 #ifndef ZKT_NET_SECURE_H

@@ -1,9 +1,8 @@
 /*
- * What is decided about every request before anything answers it, for a
- * WebSocket or not: the host that it names and the page that sends it
- * (http/origin.h), and, if it comes by a trusted proxy, whom that speaks for
- * (http/forwarded.h). The log says which option would have allowed what was
- * refused.
+ * The checks of every request before anything answers it, for a WebSocket or
+ * not: the host that it names and the page that sends it (http/origin.h), after
+ * the client for which a trusted proxy speaks was found (http/forwarded.h). The
+ * log names the option that would have allowed a refused request.
  */
 #ifndef ZKT_SERVER_FILTER_H
 #define ZKT_SERVER_FILTER_H

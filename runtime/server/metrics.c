@@ -169,7 +169,7 @@ static const struct zkt_app_info *info_of(const struct zkt_metrics_text *text)
 }
 
 /* Goes on to the next method, or to the next actor. Returns false if that was
- * the last, for what the schema does not have. */
+ * the last, for names that the schema does not have. */
 static bool next_method(struct zkt_metrics_text *text)
 {
     const struct zkt_app_info *info = info_of(text);

@@ -1,7 +1,7 @@
 /*
  * Answers on a listener that only sends requests on to https://. A request that
- * names a host of another server is not sent anywhere: what it would lead to is
- * its sender's choice alone.
+ * names a host of another server is not sent anywhere: its sender alone would
+ * choose the place.
  */
 #ifndef ZKT_SERVER_REDIRECT_H
 #define ZKT_SERVER_REDIRECT_H

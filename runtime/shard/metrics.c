@@ -75,8 +75,8 @@ static void enter(const struct zkt_metrics *metrics, const void *key,
     *place = (struct zkt_metrics_place){ key, of };
 }
 
-/* Enters the methods of an actor, and the actor for what it does not name.
- * Returns the metrics behind theirs. */
+/* Enters the methods of an actor, and the actor itself, for names that it
+ * does not have. Returns the metrics behind theirs. */
 static struct zkt_method_metrics *enter_actor(const struct zkt_metrics *metrics,
                                               struct zkt_actor_metrics *of)
 {

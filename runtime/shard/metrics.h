@@ -118,7 +118,7 @@ struct zkt_sent_counts {
 };
 
 /* A place in the table of methods by their address, and of actors, each of
- * which stands for the calls of what it does not name. */
+ * which stands for the calls of names that it does not have. */
 struct zkt_metrics_place {
     const void *key; /* NULL: none */
     struct zkt_method_metrics *metrics;

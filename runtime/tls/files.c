@@ -1,6 +1,6 @@
 /*
- * See files.h. A file is opened without waiting, and then it is looked at what
- * it is, so that nobody can put another in its place in between.
+ * See files.h. A file is opened without waiting, and its type is that of the
+ * open descriptor, so that nobody can put another file in its place in between.
  */
 #include "tls/files.h"
 
