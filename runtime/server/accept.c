@@ -84,8 +84,11 @@ bool zkt__server_admit(struct zkt_server *server, unsigned listener)
 
 bool zkt__server_is_full(const struct zkt_server *server)
 {
+    const struct zkt_admission *admission = &server->shards->admission;
     const int64_t most = server->limits.connections;
-    return most > 0 && zkt__admission_count(&server->shards->admission) > most;
+    return most > 0 && zkt__admission_count(admission) -
+                               atomic_load(&admission->surplus_count) >
+                           most;
 }
 
 /* Refuses a connection if its address has more than @count may be. */
@@ -163,14 +166,22 @@ bool zkt__server_trusts(const struct zkt_server *server, const char *address,
                      zkt__proxies_trust(proxies, &ip);
 }
 
+/* Returns true if the requests of a connection say whom they are for. Those for
+ * metrics are the peer's own: they count for no address. */
+static bool has_proxy_of_requests(const struct zkt_server *server,
+                                  const char *address, unsigned listener)
+{
+    return server->options.forwarded_by != ZKT_FORWARDED_BY_PROXY_PROTOCOL &&
+           (listener & ZKT_LISTENER_METRICS) == 0 &&
+           zkt__server_trusts(server, address, listener);
+}
+
 struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
                                                 const char *address,
                                                 unsigned listener)
 {
     address = address != NULL ? address : "";
-    const bool has_proxy = server->options.forwarded_by !=
-                               ZKT_FORWARDED_BY_PROXY_PROTOCOL &&
-                           zkt__server_trusts(server, address, listener);
+    const bool has_proxy = has_proxy_of_requests(server, address, listener);
     struct zkt_connection *c = zkt__connection_new(server, address, has_proxy);
     if (c == NULL) {
         zkt__server_cancel_admission(server, listener);

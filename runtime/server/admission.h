@@ -37,7 +37,8 @@ struct zkt_address;
 
 /* A handshake, embedded in a connection; under the lock. */
 struct zkt_handshake {
-    struct zkt_node node; /* in the list of its address, or in evicted */
+    struct zkt_node node; /* in the list of its address, in surplus, or in
+                             evicted */
     uint32_t shard;
     bool evicted; /* to be dropped; no longer counted */
     bool surplus; /* counted among those, and not in half_open; constant */
@@ -63,9 +64,9 @@ struct zkt_admission {
     int64_t paused_until;    /* the process was out of descriptors or memory */
     struct zkt_ranking busy; /* addresses, by their handshakes under way */
     struct zkt_list evicted[ZKT_THREADS_MAX]; /* by the shard that drops them */
-    struct zkt_list surplus; /* such handshakes, oldest first */
-    uint32_t surplus_count;
-    struct zkt_slots slots; /* addresses */
+    struct zkt_list surplus;        /* such handshakes, oldest first */
+    _Atomic(int64_t) surplus_count; /* read without the lock as well */
+    struct zkt_slots slots;         /* addresses */
     struct zkt_index index;
     struct zkt_hash_key key;
 };

@@ -64,7 +64,8 @@ struct zkt_connection {
     bool input_ended;   /* the peer has ended its stream */
     bool oversized : 1; /* has far too much output; counted by the server */
     bool overdue : 1;   /* it had so at the end of a turn */
-    bool surplus : 1;   /* over the limit of connections: for probes alone */
+    bool surplus : 1;   /* over the limit of connections: only for those
+                           that watch the server */
 };
 
 /** The callbacks of WebSockets that their connections implement. */

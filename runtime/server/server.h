@@ -74,7 +74,8 @@ void zkt__server_pause_accepting(struct zkt_server *server);
 /* Sockets of the listener of metrics, beside the limit. */
 #define ZKT_METRICS_ROOM 16
 
-/** Returns true if there are more connections than the limit allows. */
+/** Returns true if there are more connections than the limit allows, beside
+ * those over it that wait for their request. */
 bool zkt__server_is_full(const struct zkt_server *server);
 
 /** Limits the connections to @most, unless the options have a limit. */

@@ -647,6 +647,33 @@ static void test_surplus_connections_that_wait(void **state)
     finish(server);
 }
 
+/* Peers that say nothing take no place from a client when others have left. */
+static void test_surplus_connections_take_no_place(void **state)
+{
+    enum {
+        SILENT = 8
+    };
+    struct zkt_server *server = serve((struct zkt_limits){ .connections = 2 });
+    struct wire a = open_slow(server), b = open_slow(server), silent[SILENT];
+    (void)state;
+    for (int i = 0; i < SILENT; i++) {
+        silent[i] = begin_handshake(server, "c");
+    }
+    close_wire(&a);
+    close_wire(&b);
+    turn(server);
+    a = open_slow(server);
+    b = open_slow(server);
+    assert_string_equal(ask(&b, MARK("1", "x", "y")), DONE("1"));
+    assert_int_equal(knock_with(server, PLAIN("GET /")), 503);
+    for (int i = 0; i < SILENT; i++) {
+        close_wire(&silent[i]);
+    }
+    close_wire(&a);
+    close_wire(&b);
+    finish(server);
+}
+
 /* A refused connection that does not end is dropped. */
 static void test_a_refused_connection_that_lingers(void **state)
 {
@@ -1841,6 +1868,7 @@ int main(void)
         cmocka_unit_test(test_connections),
         cmocka_unit_test(test_probes_of_a_full_server),
         cmocka_unit_test(test_surplus_connections_that_wait),
+        cmocka_unit_test(test_surplus_connections_take_no_place),
         cmocka_unit_test(test_a_refused_connection_that_lingers),
         cmocka_unit_test(test_per_address),
         cmocka_unit_test(test_networks),

@@ -687,6 +687,26 @@ static void test_the_listener_of_metrics(void **state)
     zkt_server_free(server);
 }
 
+/* A proxy is nobody there, even if it is trusted: a request for metrics is that
+ * of its peer. */
+static void test_metrics_by_a_proxy(void **state)
+{
+    struct zkt_server *server = new_meter(&(const struct zkt_serve_options){
+        .metrics_listen = "127.0.0.1:0",
+        .trusted_proxies = "0.0.0.0/0, ::/0",
+        .forwarded_by = ZKT_FORWARDED_BY_X_FORWARDED_FOR });
+    (void)state;
+    check_get(server, OWN,
+              GET("/metrics") "X-Forwarded-For: 192.0.2.1\r\n" UPGRADE, 426);
+    check_get(server, OWN, GET("/metrics") "X-Forwarded-For: 192.0.2.1\r\n\r\n",
+              200);
+    check_get(server, OWN,
+              "GET /metrics HTTP/1.1\r\nHost: evil.example\r\n"
+              "X-Forwarded-Host: localhost\r\n\r\n",
+              421);
+    zkt_server_free(server);
+}
+
 /* Health is served there as well, if it is served at all. */
 static void test_health_beside_metrics(void **state)
 {
@@ -824,6 +844,7 @@ int main(void)
         cmocka_unit_test(test_without_the_option),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_the_listener_of_metrics),
+        cmocka_unit_test(test_metrics_by_a_proxy),
         cmocka_unit_test(test_health_beside_metrics),
         cmocka_unit_test(test_metrics_of_a_full_server),
         cmocka_unit_test(test_the_token),
