@@ -310,7 +310,7 @@ static int on_head(void *user, const struct zkt_http_request *request)
     if (c->endpoint.inner) {
         return 0; /* the request that it is for was let in */
     }
-    if (c->surplus && !zkt__routes_watch(c, request)) {
+    if (c->surplus && !zkt__routes_is_watching(c, request)) {
         server_of(c)->host.stats.limit_hits.connections++;
         zkt__connection_refuse(c, 503);
         return -1;

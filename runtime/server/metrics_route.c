@@ -74,7 +74,7 @@ int zkt__metrics_judge_own(const struct zkt_connection *c,
                            const struct zkt_http_request *request)
 {
     const bool known = zkt_str_eq(request->path, path) ||
-                       zkt__routes_serve_probe(c, request->path);
+                       zkt__routes_has_probe(c, request->path);
     return !known                    ? 404
            : request->asks_websocket ? 426
            : reads(request)          ? 0

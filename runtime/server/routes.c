@@ -176,8 +176,7 @@ static const struct zkt_route *find_route(
     return NULL;
 }
 
-bool zkt__routes_serve_probe(const struct zkt_connection *c,
-                             struct zkt_str path)
+bool zkt__routes_has_probe(const struct zkt_connection *c, struct zkt_str path)
 {
     const struct zkt_server *server =
         (const struct zkt_server *)(const void *)c->endpoint.core;
@@ -185,11 +184,11 @@ bool zkt__routes_serve_probe(const struct zkt_connection *c,
            (zkt_str_eq(path, readiness_path) && !server->options.no_readyz);
 }
 
-bool zkt__routes_watch(struct zkt_connection *c,
-                       const struct zkt_http_request *request)
+bool zkt__routes_is_watching(struct zkt_connection *c,
+                             const struct zkt_http_request *request)
 {
     return !request->asks_websocket && reads(request) &&
-           (zkt__routes_serve_probe(c, request->path) ||
+           (zkt__routes_has_probe(c, request->path) ||
             zkt__metrics_is_scrape(c, request));
 }
 

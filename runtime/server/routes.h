@@ -53,12 +53,11 @@ void zkt__routes_remove(struct zkt_server *server, struct zkt_route *route);
 bool zkt__routes_is_probe(struct zkt_str path);
 /** Returns true if @path is that of a probe which the options have not left
  * out. */
-bool zkt__routes_serve_probe(const struct zkt_connection *c,
-                             struct zkt_str path);
+bool zkt__routes_has_probe(const struct zkt_connection *c, struct zkt_str path);
 /** Returns true for a request that watches the server: a probe, or a scrape of
  * metrics by who may read them. A server without room answers it as well. */
-bool zkt__routes_watch(struct zkt_connection *c,
-                       const struct zkt_http_request *request);
+bool zkt__routes_is_watching(struct zkt_connection *c,
+                             const struct zkt_http_request *request);
 /** Judges the head of a request. Returns 0 if a route takes it, the status that
  * refuses it, or -1 if it was answered. */
 int zkt__routes_check(struct zkt_connection *c,

@@ -61,7 +61,7 @@ struct zkt_stream {
     /* Of the instance's thread. */
     struct zkt_deferred *handle; /* NULL: the call has ended */
     /* Of the session's thread. */
-    struct zkt_node waiting;     /* in session->streams; with a reference */
+    struct zkt_node waiting;     /* in the session's extras; with a reference */
     struct zkt_session *session; /* while it is linked */
     struct zkt_list parts;       /* that wait */
     struct zkt_buffer *result;   /* behind them, or NULL */

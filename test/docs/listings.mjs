@@ -25,12 +25,20 @@ export function listingsOf(root, page) {
   return found;
 }
 
-/** A port that is free now; listings have 3000 in its place. */
-export function freePort() {
+/** Returns true if nobody listens on a port. */
+function isFree(port) {
   return new Promise((resolve) => {
-    const server = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(String(port)));
-    });
+    const server = net.createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
+}
+
+/** A port that is free now; listings have 3000 in its place. It is below those
+ * that the system gives to others in the meantime. */
+export async function freePort() {
+  for (;;) {
+    const port = 12000 + Math.floor(Math.random() * 18000);
+    if (await isFree(port)) return String(port);
+  }
 }
