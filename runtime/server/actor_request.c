@@ -153,7 +153,7 @@ static void answer_refusal(struct actor_request *r, struct zkt_str response)
 
 /* ---- streams of events ---- */
 
-static const struct zkt_http_source_ops source_ops;
+static const struct zkt_http_source_ops call_ops, state_ops;
 
 static void arm_heartbeat(struct actor_request *r)
 {
@@ -180,7 +180,7 @@ static void begin_stream(struct actor_request *r, struct zkt_str message)
     const struct zkt_http_request request = r->request;
     struct zkt_connection *c = leave(r);
     r->message = message;
-    r->source.ops = &source_ops;
+    r->source.ops = r->calls ? &call_ops : &state_ops;
     arm_heartbeat(r);
     zkt__answer_stream(
         c, &request,
@@ -302,7 +302,16 @@ static void close_stream(struct zkt_http_source *source, bool sent)
     free_request(of_source(source));
 }
 
-static const struct zkt_http_source_ops source_ops = {
+/* A client that ends its stream still reads the answer of its call. */
+static const struct zkt_http_source_ops call_ops = {
+    .read = read_stream,
+    .close = close_stream,
+    .stop = stop_stream,
+};
+
+/* A subscription has no end of its own: a reader that has gone would be missed
+ * no sooner than at the next event. */
+static const struct zkt_http_source_ops state_ops = {
     .read = read_stream,
     .close = close_stream,
     .stop = stop_stream,
@@ -476,9 +485,7 @@ void zkt__actor_request_begin(struct zkt_connection *c,
     r->calls = address->method.data != NULL;
     r->streams = streams;
     r->exchange.ops = &exchange_ops;
-    /* A client that ends its stream still reads its answer. A reader of events
-     * would be missed no sooner than at the next of them. */
-    r->exchange.ends_with_input = streams;
+    r->exchange.ends_with_input = streams && !r->calls; /* as its source */
     r->inner.wake = on_inner;
     r->inner.allocator = server->allocator;
     r->inner.creates_none = !r->calls && !streams;

@@ -192,17 +192,22 @@ test("a client that ends its stream has its answer", async () => {
   const { hostname, port } = new URL(flow.url);
   const body = JSON.stringify({ steps: 4 });
   const head = `Host: ${hostname}:${port}\r\nContent-Type: application/json\r\nContent-Length: `;
-  for (const request of [
-    `POST /actors/room/h/work?user=ann HTTP/1.1\r\n${head}${body.length}\r\n\r\n${body}`,
-    `POST /actors/room/h/work?user=ann HTTP/1.0\r\n${head}${body.length}\r\n\r\n${body}`,
-    `GET /actors/room/h?user=ann HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`,
+  const events = "Accept: text/event-stream\r\n";
+  const streamed = /\r\n\r\n[^]*"type":"rpc:result"[^]*\n\n$/;
+  const value = /\r\n\r\n(4|\{.*\})$/;
+  for (const [request, answer] of [
+    [`POST /actors/room/h/work?user=ann HTTP/1.1\r\n${head}${body.length}\r\n\r\n${body}`, value],
+    [`POST /actors/room/h/work?user=ann HTTP/1.0\r\n${head}${body.length}\r\n\r\n${body}`, value],
+    [`POST /actors/room/h/work?user=ann HTTP/1.0\r\n${events}${head}${body.length}\r\n\r\n${body}`, streamed],
+    [`POST /actors/room/h/count?user=ann HTTP/1.0\r\n${events}${head}8\r\n\r\n{"to":3}`, streamed],
+    [`GET /actors/room/h?user=ann HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`, value],
   ]) {
     const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     socket.end(request);
     let text = "";
     for await (const chunk of socket.setEncoding("utf8")) text += chunk;
     assert.match(text, /^HTTP\/1\.1 200 /);
-    assert.match(text, request.startsWith("POST") ? /\r\n\r\n4$/ : /\r\n\r\n\{.*\}$/);
+    assert.match(text, answer);
   }
   await peer.close();
 });
