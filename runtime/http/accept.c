@@ -66,7 +66,7 @@ bool zkt__http_next_accepted(struct zkt_str *list, struct zkt_str *name,
 int zkt__http_accepted_type(struct zkt_str fields, const char *type)
 {
     struct zkt_str name, value, item;
-    int accepted = 0, weight;
+    int accepted = -1, weight;
     while (zkt__http_next_field(&fields, &name, &value)) {
         while (zkt__head_same(name, "Accept") &&
                zkt__http_next_accepted(&value, &item, &weight)) {

@@ -16,8 +16,9 @@
 bool zkt__http_next_accepted(struct zkt_str *list, struct zkt_str *name,
                              int *weight);
 
-/** Returns the weight of a media type by the lines of Accept among @fields; the
- * last one that names it counts. 0: none does. Ranges name no type. */
+/** Returns the weight of a media type, or of a range of them, by the lines of
+ * Accept among @fields; the last one that names it counts. -1: none does. A
+ * range names no type. */
 int zkt__http_accepted_type(struct zkt_str fields, const char *type);
 
 #endif

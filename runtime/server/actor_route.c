@@ -24,11 +24,31 @@ static bool is_type(struct zkt_str text, const char *type)
                           type);
 }
 
-/* HEAD has nothing to stream. */
-static bool accepts_stream(const struct zkt_http_request *request)
+/* Returns the weight of JSON by its name, or by the narrowest range that it is
+ * in (RFC 9110, section 12.5.1). */
+static int weigh_json(const struct zkt_http_request *request)
 {
-    return request->method != ZKT_HTTP_HEAD &&
-           zkt__http_accepted_type(request->fields, ZKT_EVENT_STREAM) > 0;
+    static const char *const names[] = { "application/json", "application/*",
+                                         "*/*" };
+    int weight = -1;
+    for (size_t i = 0; i < 3 && weight < 0; i++) {
+        weight = zkt__http_accepted_type(request->fields, names[i]);
+    }
+    return weight;
+}
+
+/* Events are acceptable by their name alone: a range, which clients send
+ * without a thought, names no events. */
+static int weigh_events(const struct zkt_http_request *request)
+{
+    return zkt__http_accepted_type(request->fields, ZKT_EVENT_STREAM);
+}
+
+/* Returns true if events are acceptable, and JSON is not preferred. */
+static bool prefers_events(const struct zkt_http_request *request)
+{
+    const int events = weigh_events(request);
+    return events > 0 && events >= weigh_json(request);
 }
 
 static const struct zkt_actor *find_actor(const struct zkt_server *server,
@@ -39,13 +59,33 @@ static const struct zkt_actor *find_actor(const struct zkt_server *server,
     return index >= 0 ? info->actors[index] : NULL;
 }
 
-/* Returns true if a method of this name is a stream. */
-static bool is_stream(const struct zkt_server *server,
-                      const struct zkt_actor_address *address)
+/* Returns the method that a request calls, or NULL. */
+static const struct zkt_method *find_method(
+    const struct zkt_server *server, const struct zkt_actor_address *address)
 {
     const struct zkt_actor *actor = find_actor(server, address->actor);
     const int method = actor != NULL ? actor->find_method(address->method) : -1;
-    return method >= 0 && actor->methods[method].chunk != NULL;
+    return method >= 0 ? &actor->methods[method] : NULL;
+}
+
+/* Returns true if a method is a stream, whose answer is events. */
+static bool is_stream(const struct zkt_method *method)
+{
+    return method != NULL && method->chunk != NULL;
+}
+
+/* Returns true if the answer is events: that of a stream always is, that of a
+ * method without progress never. HEAD has nothing to stream. */
+static bool answers_events(const struct zkt_server *server,
+                           const struct zkt_http_request *request,
+                           const struct zkt_actor_address *address)
+{
+    if (address->method.data == NULL) {
+        return request->method != ZKT_HTTP_HEAD && prefers_events(request);
+    }
+    const struct zkt_method *method = find_method(server, address);
+    return is_stream(method) || (method != NULL && method->progress != NULL &&
+                                 prefers_events(request));
 }
 
 /* Returns true if the body of a call is one JSON value, or empty. */
@@ -130,7 +170,7 @@ static struct zkt_actor_refusal judge_call(
         return (struct zkt_actor_refusal){ 415, "the body is not to be encoded",
                                            "Accept-Encoding: identity\r\n" };
     }
-    if (is_stream(server, address) && !accepts_stream(request)) {
+    if (is_stream(find_method(server, address)) && weigh_events(request) <= 0) {
         return (struct zkt_actor_refusal){
             406, "the method answers with " ZKT_EVENT_STREAM, ""
         };
@@ -202,7 +242,9 @@ static void take_request(const struct zkt_route *route,
                                               "" };
     }
     if (refusal.status == 0) {
-        zkt__actor_request_begin(c, request, &address, accepts_stream(request));
+        zkt__actor_request_begin(
+            c, request, &address,
+            answers_events(server_of(c), request, &address));
     } else {
         zkt__actor_answer_refusal(c, request, &refusal);
     }

@@ -79,7 +79,7 @@ static bool read_accept(void *work)
 {
     const struct zkt_str fields = zkt_cstr(((struct work *)work)->text);
     return !zkt__http_is_navigation(fields) &&
-           zkt__http_accepted_type(fields, "b/d") == 0;
+           zkt__http_accepted_type(fields, "b/d") < 0;
 }
 
 void growth_files(void)

@@ -91,17 +91,67 @@ static void free_server(struct zkt_server *server)
     zkt_server_free(server);
 }
 
+#define FRAMES "{\"frames\":9}"
+#define PROMPT "{\"prompt\":\"a tale\"}"
+
 /* The requests; @fields are those beside their type. */
-#define RENDER(fields)                                                         \
-    POST("/actors/film/x/render", JSON fields, "{\"frames\":9}")
-#define GENERATE(fields)                                                       \
-    POST("/actors/film/x/generate", JSON fields, "{\"prompt\":\"a tale\"}")
+#define RENDER(fields)   POST("/actors/film/x/render", JSON fields, FRAMES)
+#define GENERATE(fields) POST("/actors/film/x/generate", JSON fields, PROMPT)
 
 static void end_render(struct zkt_server *server, struct wire *w)
 {
     show_film_resume_render(rendering, finish_render, NULL);
     zkt_server_advance(server, 0);
     run(w);
+}
+
+/* ---- who has events ---- */
+
+/* The answer of a method without progress is JSON, that of a stream is events:
+ * what is accepted decides where there are both. */
+static void test_what_a_method_answers(void **state)
+{
+    static const struct {
+        const char *accepted;
+        bool render;  /* answers as events */
+        int generate; /* its status */
+    } table[] = {
+        { "", false, 406 },
+        { "Accept: */*\r\n", false, 406 },
+        { "Accept: text/event-stream;q=0\r\n", false, 406 },
+        { "Accept: application/json\r\n", false, 406 },
+        { "Accept: text/event-stream\r\n", true, 200 },
+        { "Accept: application/json, text/event-stream\r\n", true, 200 },
+        { "Accept: application/json, text/event-stream;q=0.1\r\n", false, 200 },
+        { "Accept: */*, text/event-stream;q=0.1\r\n", false, 200 },
+        { "Accept: */*;q=0.1, text/event-stream\r\n", true, 200 },
+    };
+    struct zkt_server *server = new_server();
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct wire w = connect_wire(server);
+        char fields[256];
+        snprintf(fields, sizeof(fields), JSON "%s", table[i].accepted);
+        (void)exchange(&w, POST("/actors/film/x/view", fields, ""));
+        check(&w, 200, "7");
+        assert_null(strstr(w.text, "event-stream"));
+        (void)exchange(&w, POST("/actors/film/x/none", fields, ""));
+        check(&w, 501, "UNIMPLEMENTED");
+        (void)exchange(&w, POST("/actors/film/x/render", fields, FRAMES));
+        end_render(server, &w);
+        check(&w, 200, table[i].render ? "data: {" : "\"a film\"");
+        assert_int_equal(count_text(&w, "event-stream"), table[i].render);
+        (void)exchange(&w, POST("/actors/film/x/generate", fields, PROMPT));
+        if (table[i].generate == 200) {
+            show_film_resume_generate(generating, finish_generate, NULL);
+            zkt_server_advance(server, 0);
+            run(&w);
+        }
+        check(&w, table[i].generate,
+              table[i].generate == 200 ? "data: {" : "INVALID_ARGUMENT");
+        close_wire(&w);
+    }
+    free_server(server);
 }
 
 /* ---- clients that end their stream ---- */
@@ -153,6 +203,7 @@ static void test_the_events_of_a_half_closed_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_a_method_answers),
         cmocka_unit_test(test_the_events_of_a_half_closed_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

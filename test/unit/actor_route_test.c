@@ -345,7 +345,7 @@ static void test_events(void **state)
     zkt_server_free(server);
 }
 
-/* Events are for those who name their type. */
+/* Events are for those who name their type, and prefer no JSON. */
 static void test_who_accepts_events(void **state)
 {
     static const struct {
@@ -366,6 +366,18 @@ static void test_who_accepts_events(void **state)
         { "Accept: text/event-stream;q=\r\n", false },
         { "Accept: text/event-streams, text/event-strea\r\n", false },
         { "Accept-Encoding: text/event-stream\r\n", false },
+        { "Accept: application/json, text/event-stream;q=0.1\r\n", false },
+        { "Accept: text/event-stream;q=0.9, application/json\r\n", false },
+        { "Accept: application/json;q=0.9, text/event-stream\r\n", true },
+        { "Accept: application/json, text/event-stream\r\n", true },
+        { "Accept: text/event-stream;q=0.5, */*;q=0.4\r\n", true },
+        { "Accept: text/event-stream;q=0.5, */*\r\n", false },
+        { "Accept: text/event-stream;q=0.5, Application/*\r\n", false },
+        { "Accept: */*, application/*;q=0.4, text/event-stream;q=0.5\r\n",
+          true },
+        { "Accept: application/*, application/json;q=0\r\n"
+          "Accept: text/event-stream;q=0.001\r\n",
+          true },
     };
     struct zkt_server *server = new_server(NULL, NULL, 1);
     char text[512];
