@@ -415,7 +415,27 @@ static void drop(struct zkt_exchange *exchange, struct zkt_connection *c)
     free_request(of_exchange(exchange));
 }
 
-static const struct zkt_exchange_ops exchange_ops = { .drop = drop };
+/* The client has ended its stream, and perhaps reads nothing, or the server
+ * stops: no other request of it is answered. */
+static void refuse(struct zkt_exchange *exchange, int status,
+                   struct zkt_str text)
+{
+    enum {
+        TOO_LATE = 504
+    };
+    struct actor_request *r = of_exchange(exchange);
+    (void)text;
+    r->request.keeps_alive = false;
+    if (status == TOO_LATE) {
+        answer_and_free(r, status, ZKT_DEADLINE_EXCEEDED,
+                        "the answer takes too long");
+    } else {
+        answer_and_free(r, status, ZKT_UNAVAILABLE, "the server stops");
+    }
+}
+
+static const struct zkt_exchange_ops exchange_ops = { .drop = drop,
+                                                      .refuse = refuse };
 
 /* ---- messages ---- */
 

@@ -628,6 +628,7 @@ static void ended(struct zkt_endpoint *e)
 {
     struct zkt_connection *c = from_endpoint(e);
     c->input_ended = true;
+    zkt__exchange_input_ended(c);
     finish_input_if_over(c);
     zkt__output_follow_reading(c);
 }

@@ -20,6 +20,19 @@ void zkt__exchange_begin(struct zkt_connection *c,
     zkt__list_append(&server_of(c)->exchanges, &c->session.wait_node);
     server_of(c)->answers += exchange->ops->stop == NULL;
     zkt__timeout_cancel(&c->deadlines.phase);
+    if (c->input_ended) {
+        zkt__exchange_input_ended(c);
+    }
+}
+
+/* A time that the owner has begun goes on. */
+void zkt__exchange_input_ended(struct zkt_connection *c)
+{
+    const struct zkt_exchange *exchange = zkt__connection_exchange(c);
+    if (exchange != NULL && exchange->ops->refuse != NULL &&
+        !zkt__node_linked(&c->deadlines.phase.node)) {
+        zkt__deadline_begin(c, ZKT_DEADLINE_REQUEST);
+    }
 }
 
 void zkt__exchange_leave(struct zkt_exchange *exchange)

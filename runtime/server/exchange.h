@@ -26,8 +26,9 @@ struct zkt_exchange_ops {
     /* All output was taken: more may be queued. NULL: nothing is queued. */
     void (*pull)(struct zkt_exchange *exchange);
     /* There is no time left for the answer: another takes its place, of
-     * @status, 503 if the server stops, or 504 if the time that the owner has
-     * begun as ZKT_DEADLINE_REQUEST is over. NULL: the answer has begun. */
+     * @status, 503 if the server stops, or 504 if ZKT_DEADLINE_REQUEST is over,
+     * which the owner begins, or the end of the client's stream. NULL: the
+     * answer has begun. */
     void (*refuse)(struct zkt_exchange *exchange, int status,
                    struct zkt_str text);
     /* The server stops, and its connections close: an answer without an end
@@ -45,6 +46,9 @@ struct zkt_exchange {
 /** Begins an exchange, in the answer function of a route. */
 void zkt__exchange_begin(struct zkt_connection *c,
                          struct zkt_exchange *exchange);
+/** The client of @c has ended its stream, and may have gone: an answer that has
+ * not begun has as much time as the program has for one. */
+void zkt__exchange_input_ended(struct zkt_connection *c);
 /** Ends an exchange: now its connection is answered by answer.h, and then by
  * zkt__connection_answered goes on. */
 void zkt__exchange_leave(struct zkt_exchange *exchange);

@@ -11,6 +11,7 @@
 
 #include "actor_http.h"
 #include "film_server.h"
+#include "limit_hits.h"
 #include "server/core.h"
 #include "zocket/embed.h"
 
@@ -68,18 +69,25 @@ static enum zkt_status finish_generate(
     return ZKT_OK;
 }
 
-static struct zkt_server *new_server(void)
+static struct zkt_server *new_server_of(const struct zkt_limits *limits)
 {
     static const struct show_film_handlers film = { .view = view,
                                                     .render = render,
                                                     .generate = generate };
     static const struct show_handlers handlers = { .film = &film };
-    const struct zkt_serve_options options = { .http_calls = true };
+    const struct zkt_serve_options options = { .http_calls = true,
+                                               .metrics = true,
+                                               .limits = *limits };
     struct zkt_server *server = NULL;
     finished = cancelled = 0;
     assert_int_equal(zkt_server_new(show_app(&handlers), &options, &server),
                      ZKT_OK);
     return server;
+}
+
+static struct zkt_server *new_server(void)
+{
+    return new_server_of(&(const struct zkt_limits){ 0 });
 }
 
 static void free_server(struct zkt_server *server)
@@ -200,11 +208,133 @@ static void test_the_events_of_a_half_closed_call(void **state)
     free_server(server);
 }
 
+/* A client that has gone looks as one that still reads: its connection lasts
+ * for http_ms from the end of its stream, and not for each of its requests. */
+static void test_a_client_that_has_gone(void **state)
+{
+    enum {
+        HTTP_MS = 1000
+    };
+    const struct zkt_limits limits = { .http_ms = HTTP_MS };
+    struct zkt_server *server = new_server_of(&limits);
+    (void)state;
+    for (int events = 0; events < 2; events++) {
+        struct wire w = connect_wire(server);
+        (void)exchange(&w, events ? RENDER(EVENTS) : RENDER(""));
+        (void)exchange(&w, RENDER(""));
+        zkt_server_advance(server, 5 * HTTP_MS);
+        run(&w);
+        assert_int_equal(w.len, 0);
+        zkt_endpoint_ended(w.e);
+        zkt_server_advance(server, HTTP_MS - 1);
+        run(&w);
+        assert_int_equal(w.len, 0);
+        zkt_server_advance(server, 1);
+        run(&w);
+        check(&w, 504, "\"code\":\"DEADLINE_EXCEEDED\"");
+        assert_int_equal(count_text(&w, "HTTP/1.1 "), 1);
+        assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+        assert_limit_hits(server, "http_ms", events + 1);
+        end_render(server, &w);
+        assert_int_equal(count_text(&w, "HTTP/1.1 "), 1);
+        close_wire(&w);
+    }
+    assert_int_equal(finished, 2);
+    free_server(server);
+}
+
+/* Requests that wait for others when the stream ends have that time, too. */
+static void test_requests_behind_the_end(void **state)
+{
+    enum {
+        HTTP_MS = 1000
+    };
+    const struct zkt_limits limits = { .http_ms = HTTP_MS };
+    struct zkt_server *server = new_server_of(&limits);
+    struct wire w = connect_wire(server);
+    (void)state;
+    (void)exchange(&w, RENDER(""));
+    (void)exchange(&w, RENDER(""));
+    zkt_endpoint_ended(w.e);
+    zkt_server_advance(server, HTTP_MS - 1);
+    end_render(server, &w);
+    check(&w, 200, "a film");
+    zkt_server_advance(server, HTTP_MS - 1);
+    run(&w);
+    assert_int_equal(count_text(&w, "HTTP/1.1 "), 1);
+    zkt_server_advance(server, 1);
+    run(&w);
+    assert_int_equal(count_text(&w, "HTTP/1.1 504 "), 1);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    end_render(server, &w);
+    close_wire(&w);
+    free_server(server);
+}
+
+/* Events that have begun last for as long as their reader takes them. */
+static void test_events_outlast_the_time_of_a_request(void **state)
+{
+    const struct zkt_limits limits = { .http_ms = 1000 };
+    struct zkt_server *server = new_server_of(&limits);
+    struct wire w = connect_wire(server);
+    (void)state;
+    (void)exchange(&w, RENDER(EVENTS));
+    show_film_progress_render(rendering, 10);
+    zkt_server_advance(server, 0);
+    run(&w);
+    zkt_endpoint_ended(w.e);
+    zkt_server_advance(server, 20000);
+    run(&w);
+    assert_int_equal(count_text(&w, "\r\n:\n\n\r\n"), 1);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    end_render(server, &w);
+    check(&w, 200, "a film");
+    close_wire(&w);
+    free_server(server);
+}
+
+/* A call that the end of a server cancels is answered as any that fails, and
+ * one that ends in the same turn has its result. */
+static void test_the_end_of_a_server(void **state)
+{
+    const struct zkt_limits limits = { .drain_ms = 1000 };
+    (void)state;
+    for (int ends = 0; ends < 2; ends++) {
+        struct zkt_server *server = new_server_of(&limits);
+        struct wire w = connect_wire(server);
+        (void)exchange(&w, RENDER(""));
+        zkt_server_shutdown(server);
+        zkt_server_advance(server, 0);
+        zkt_server_advance(server, 999);
+        run(&w);
+        assert_int_equal(w.len, 0);
+        if (ends) {
+            show_film_resume_render(rendering, finish_render, NULL);
+        }
+        zkt_server_advance(server, 1);
+        run(&w);
+        if (ends) {
+            check(&w, 200, "\"a film\"");
+        } else {
+            check(&w, 503,
+                  "{\"error\":\"the server stops\",\"code\":\"UNAVAILABLE\"}");
+            end_render(server, &w);
+        }
+        assert_int_equal(cancelled, !ends);
+        close_wire(&w);
+        free_server(server);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_method_answers),
         cmocka_unit_test(test_the_events_of_a_half_closed_call),
+        cmocka_unit_test(test_a_client_that_has_gone),
+        cmocka_unit_test(test_requests_behind_the_end),
+        cmocka_unit_test(test_events_outlast_the_time_of_a_request),
+        cmocka_unit_test(test_the_end_of_a_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

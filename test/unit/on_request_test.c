@@ -295,6 +295,27 @@ static void test_http_ms(void **state)
     zkt_server_free(server);
 }
 
+/* The end of the client's stream does not begin the time anew. */
+static void test_http_ms_of_a_half_closed_client(void **state)
+{
+    struct zkt_server *server = new_server(NULL, NULL, 1);
+    struct wire w = connect_wire(server);
+    (void)state;
+    (void)exchange(&w, GET("/keep"));
+    zkt_server_advance(server, 20000);
+    zkt_endpoint_ended(w.e);
+    zkt_server_advance(server, 9999);
+    drain(&w);
+    assert_int_equal(w.len, 0);
+    zkt_server_advance(server, 1);
+    drain(&w);
+    assert_string_equal(summary(&w), "504 ");
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    reply_text(take_held(), "too late");
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
 static void test_limits(void **state)
 {
     for (int i = 0; i < 2; i++) {
@@ -482,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_replies_that_come_later),
         cmocka_unit_test(test_clients_that_go),
         cmocka_unit_test(test_http_ms),
+        cmocka_unit_test(test_http_ms_of_a_half_closed_client),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_a_second_answer_that_comes_later),

@@ -97,7 +97,8 @@ extern "C" {
      * Otherwise 408. */                                                       \
     X(body_ms, 30000, "time for progress of a body: 408")                      \
     /* Milliseconds in which the program has to answer a request               \
-     * (zocket/http.h). */                                                     \
+     * (zocket/http.h); and a call or a state by HTTP, from the end of its     \
+     * client's stream on. */                                                  \
     X(http_ms, 30000, "time for the program to answer a request: 504")         \
     /* Requests that the program has not answered. */                          \
     X(held_requests, 4096, "requests that wait for the program: 503")          \
