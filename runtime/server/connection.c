@@ -198,8 +198,9 @@ static struct zkt_str certificate_of(struct zkt_session *session,
 {
     struct zkt_endpoint *e = &from_session(session)->endpoint;
     struct zkt_endpoint *of = e->inner ? zkt__inner_outer(e) : e;
-    return e->core->certificate != NULL ? e->core->certificate(of, part)
-                                        : (struct zkt_str){ NULL, 0 };
+    return of != NULL && e->core->certificate != NULL
+               ? e->core->certificate(of, part)
+               : (struct zkt_str){ NULL, 0 };
 }
 
 const struct zkt_session_events zkt__connection_events = {

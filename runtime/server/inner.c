@@ -131,6 +131,7 @@ void zkt__inner_close(struct zkt_inner *inner)
 {
     if (inner->endpoint != NULL) {
         inner->endpoint->ops->detach(inner->endpoint);
+        inner->endpoint->transport = NULL; /* its session may stay */
         inner->endpoint = NULL;
     }
     zkt__release(inner->allocator, inner->bytes);

@@ -40,11 +40,13 @@ enum zkt_inner_event {
     ZKT_INNER_CLOSED
 };
 
-/** Returns the endpoint whose request the inner endpoint @e is for. */
+/** Returns the endpoint whose request the inner endpoint @e is for; NULL if
+ * that is closed. */
 static inline struct zkt_endpoint *zkt__inner_outer(
     const struct zkt_endpoint *e)
 {
-    return ((const struct zkt_inner *)e->transport)->outer;
+    const struct zkt_inner *inner = e->transport;
+    return inner != NULL ? inner->outer : NULL;
 }
 
 /**

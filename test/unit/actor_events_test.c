@@ -12,6 +12,7 @@
 #include "actor_http.h"
 #include "film_server.h"
 #include "limit_hits.h"
+#include "server/connection.h"
 #include "server/core.h"
 #include "zocket/embed.h"
 
@@ -293,6 +294,41 @@ static void test_events_outlast_the_time_of_a_request(void **state)
     free_server(server);
 }
 
+/* ---- the end ---- */
+
+static struct zkt_str any_certificate(struct zkt_endpoint *e,
+                                      enum zkt_certificate_part part)
+{
+    (void)part;
+    assert_false(e->inner);
+    return ZKT_STR("a name");
+}
+
+/* The session of a request may outlast its connection: it then has no
+ * certificate. */
+static void test_the_certificate_of_a_session(void **state)
+{
+    struct zkt_server *server = new_server();
+    struct wire w = connect_wire(server);
+    (void)state;
+    server->core.certificate = any_certificate;
+    (void)exchange(&w, RENDER(""));
+    struct zkt_connection *inner = ZKT_CONTAINER(
+        zkt__list_after(&server->connections,
+                        zkt__list_first(&server->connections)),
+        struct zkt_connection, all);
+    assert_true(inner->endpoint.inner);
+    assert_non_null(
+        zkt__connection_events.certificate(&inner->session, ZKT_CERTIFICATE_CN)
+            .data);
+    close_wire(&w);
+    assert_null(
+        zkt__connection_events.certificate(&inner->session, ZKT_CERTIFICATE_CN)
+            .data);
+    show_film_resume_render(rendering, finish_render, NULL);
+    free_server(server);
+}
+
 /* A call that the end of a server cancels is answered as any that fails, and
  * one that ends in the same turn has its result. */
 static void test_the_end_of_a_server(void **state)
@@ -334,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_a_client_that_has_gone),
         cmocka_unit_test(test_requests_behind_the_end),
         cmocka_unit_test(test_events_outlast_the_time_of_a_request),
+        cmocka_unit_test(test_the_certificate_of_a_session),
         cmocka_unit_test(test_the_end_of_a_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
