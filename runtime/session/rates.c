@@ -49,10 +49,10 @@ enum {
 };
 
 /*
- * A value may be long, so a bucket holds a hash of 64 bits of it, and of the
- * number of its rate. The hash is keyed: nobody can make two values share a
- * bucket, and by chance that happens to one of 10^14 new values in a table with
- * 100 000.
+ * A value may be long, so a bucket holds a hash of 64 bits of it, of its kind,
+ * and of the number of its rate. The hash is keyed: nobody can make two values
+ * share a bucket, and by chance that happens to one of 10^14 new values in a
+ * table with 100 000.
  */
 struct value_bucket {
     uint64_t hash;
@@ -242,9 +242,11 @@ static int64_t take(const struct zkt_rates *rates, struct part *part,
 }
 
 int64_t zkt__rates_take(struct zkt_rates *rates, const struct zkt_rate *rate,
-                        struct zkt_str value, int64_t now_ms, bool *dropped)
+                        const struct zkt_rate_key *of, int64_t now_ms,
+                        bool *dropped)
 {
-    uint64_t key[2] = { zkt__prf(&rates->key, value.data, value.len),
+    uint64_t key[3] = { of->kind,
+                        zkt__prf(&rates->key, of->bytes.data, of->bytes.len),
                         rate->number };
     const uint64_t hash = zkt__prf(&rates->key, key, sizeof(key));
     struct part *part = &rates->parts[hash % PARTS];
@@ -298,42 +300,27 @@ static const void *find_data(const struct zkt_session *session)
     return session->record != NULL ? session->record->data : NULL;
 }
 
-/* In front of an address is a byte that no string has, since it is UTF-8. */
-struct address_value {
-    char bytes[1 + ZKT_IP_TEXT];
-};
-
-/* Gets the address by which the calls of requests are counted. */
-static struct zkt_str find_address(const struct zkt_peer *peer,
-                                   struct address_value *out)
-{
-    char network[ZKT_IP_TEXT];
-    const struct zkt_str text = zkt_cstr(
-        zkt__ip_network(peer->remote, network));
-    const size_t len = text.len < ZKT_IP_TEXT ? text.len : ZKT_IP_TEXT;
-    out->bytes[0] = '\xff';
-    memcpy(out->bytes + 1, text.data, len);
-    return (struct zkt_str){ out->bytes, 1 + len };
-}
-
-/* Gets the value by which calls of a session are counted. Returns false if they
+/* Finds the key by which calls of a session are counted. Returns false if they
  * are counted by the session. One that lasts for a single request would count
- * nothing: it has an address in place of itself. */
-static bool find_value(const struct zkt_host *host,
-                       const struct zkt_session *session,
-                       const struct zkt_rate *rate,
-                       struct address_value *address, struct zkt_str *value)
+ * nothing: it has its address, written to @network, in place of itself. */
+static bool find_key(const struct zkt_host *host,
+                     const struct zkt_session *session,
+                     const struct zkt_rate *rate, char network[ZKT_IP_TEXT],
+                     struct zkt_rate_key *key)
 {
+    const struct zkt_peer *peer = &session->peer;
     const void *data = find_data(session);
     if (rate->by >= 0 && data != NULL &&
         zkt__rate_value(host->app.info->connection->data, data,
-                        (uint32_t)rate->by, value)) {
+                        (uint32_t)rate->by, &key->bytes)) {
+        key->kind = ZKT_RATE_BY_VALUE;
         return true;
     }
-    if (session->peer.is_request) {
-        *value = find_address(&session->peer, address);
+    if (peer->is_request) {
+        key->kind = ZKT_RATE_BY_ADDRESS;
+        key->bytes = zkt_cstr(zkt__ip_network(peer->remote, network));
     }
-    return session->peer.is_request;
+    return peer->is_request;
 }
 
 /* Returns 0, the milliseconds to the next token, or -1 if there is no
@@ -342,11 +329,11 @@ static int64_t take_token(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_rate *rate)
 {
     const int64_t now_ms = host->clock->now_ms;
-    struct address_value address;
-    struct zkt_str value;
-    if (find_value(host, session, rate, &address, &value)) {
+    char network[ZKT_IP_TEXT];
+    struct zkt_rate_key key;
+    if (find_key(host, session, rate, network, &key)) {
         bool dropped;
-        const int64_t wait = zkt__rates_take(host->rates, rate, value, now_ms,
+        const int64_t wait = zkt__rates_take(host->rates, rate, &key, now_ms,
                                              &dropped);
         host->stats.limit_hits.buckets += dropped;
         return wait;

@@ -29,19 +29,30 @@ int64_t zkt__bucket_take(struct zkt_bucket *bucket, const struct zkt_rate *rate,
 
 struct zkt_rates;
 
-/** Makes the table for at most @most buckets; @key hashes values. Returns NULL
+/* A bucket of the table has one of these, and a rate. The two kinds never
+ * share a bucket, although their bytes may be the same. */
+struct zkt_rate_key {
+    enum {
+        ZKT_RATE_BY_VALUE,  /* of the field `by` */
+        ZKT_RATE_BY_ADDRESS /* of a request */
+    } kind;
+    struct zkt_str bytes;
+};
+
+/** Makes the table for at most @most buckets; @key hashes theirs. Returns NULL
  * if there is no memory or the system has no lock. */
 struct zkt_rates *zkt__rates_new(const struct zkt_allocator *allocator,
                                  int64_t most, const struct zkt_hash_key *key);
 /** Takes NULL. */
 void zkt__rates_free(struct zkt_rates *rates);
 /**
- * Takes a token of the bucket of a rate and a value, on any thread. Returns as
+ * Takes a token of the bucket of a rate and a key, on any thread. Returns as
  * zkt__bucket_take, or -1 if there is no memory. A table without room gives up
  * the bucket that is full first; *@dropped: it was not full yet.
  */
 int64_t zkt__rates_take(struct zkt_rates *rates, const struct zkt_rate *rate,
-                        struct zkt_str value, int64_t now_ms, bool *dropped);
+                        const struct zkt_rate_key *of, int64_t now_ms,
+                        bool *dropped);
 
 /** Gets the bytes of a field of @data, of the struct @type: the text of a
  * string, or an integer as in memory. Returns false if the field is absent. */

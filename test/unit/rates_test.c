@@ -115,7 +115,9 @@ static int64_t take(struct zkt_rates *rates, const struct zkt_rate *rate,
 {
     bool gone;
     const int64_t wait = zkt__rates_take(
-        rates, rate, (struct zkt_str){ (const char *)&value, sizeof(value) },
+        rates, rate,
+        &(const struct zkt_rate_key){
+            .bytes = { (const char *)&value, sizeof(value) } },
         now_ms, &gone);
     *dropped += gone;
     return wait;
@@ -140,6 +142,26 @@ static void test_values_have_their_own_buckets(void **state)
     assert_int_equal(take(rates, &one_per_second, 7, 1009, &dropped), 1);
     assert_int_equal(take(rates, &one_per_second, 7, 1010, &dropped), 0);
     assert_int_equal(dropped, 0);
+    zkt__rates_free(rates);
+}
+
+/* The value of a field may have the bytes of an address. */
+static void test_an_address_is_no_value(void **state)
+{
+    struct zkt_rates *rates = zkt__rates_new(&zkt__allocator_default, 100000,
+                                             &key);
+    const struct zkt_str bytes = ZKT_STR("10.1.2.3");
+    const struct zkt_rate_key by[] = { { ZKT_RATE_BY_VALUE, bytes },
+                                       { ZKT_RATE_BY_ADDRESS, bytes } };
+    bool dropped;
+    (void)state;
+    for (int64_t wait = 0; wait <= 1000; wait += 1000) {
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(
+                zkt__rates_take(rates, &one_per_second, &by[i], 0, &dropped),
+                wait);
+        }
+    }
     zkt__rates_free(rates);
 }
 
@@ -320,6 +342,39 @@ static void test_values(void **state)
     assert_true(zkt__rate_value(&data_type, &data, 2, &value));
     assert_int_equal(value.len, 8);
     assert_memory_equal(value.data, &data.number, 8);
+}
+
+/* A request has the bucket of its value, or else that of its address, also
+ * where both have the same text. */
+static void test_the_key_of_a_request(void **state)
+{
+    static const struct zkt_rate two = {
+        .tokens = 1, .period_ms = 1000, .burst = 2, .by = 0, .number = 0
+    };
+    struct data data = { .name = ZKT_STR("192.0.2.1") };
+    struct zkt_connection_record record = { .data = &data };
+    const struct zkt_connection_info connection = { .data = &data_type };
+    const struct zkt_app_info info = { .connection = &connection };
+    struct zkt_core core = { .now_ms = 5 };
+    struct zkt_host host = { .app.info = &info, .clock = &core };
+    struct zkt_session session = { .peer = { .remote = "192.0.2.1",
+                                             .is_request = true } };
+    const struct zkt_method method = { .rate = &two };
+    (void)state;
+    host.rates = zkt__rates_new(&zkt__allocator_default, 64, &key);
+    for (int has_data = 0; has_data < 2; has_data++) {
+        const struct zkt_rate_key by = { has_data ? ZKT_RATE_BY_VALUE
+                                                  : ZKT_RATE_BY_ADDRESS,
+                                         data.name };
+        bool dropped;
+        session.record = has_data ? &record : NULL;
+        assert_true(zkt__session_take_token(&host, &session, NULL, &method));
+        assert_int_equal(zkt__rates_take(host.rates, &two, &by, 5, &dropped),
+                         0);
+        assert_int_equal(zkt__rates_take(host.rates, &two, &by, 5, &dropped),
+                         1000);
+    }
+    zkt__rates_free(host.rates);
 }
 
 /* ---- calls ---- */
@@ -515,11 +570,13 @@ int main(void)
         cmocka_unit_test(test_a_bucket_is_exact),
         cmocka_unit_test(test_the_end_of_time),
         cmocka_unit_test(test_values_have_their_own_buckets),
+        cmocka_unit_test(test_an_address_is_no_value),
         cmocka_unit_test(test_a_table_without_room),
         cmocka_unit_test(test_the_fullest_goes),
         cmocka_unit_test(test_no_memory_for_a_bucket),
         cmocka_unit_test(test_threads_share_a_bucket),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_the_key_of_a_request),
         cmocka_unit_test(test_calls_over_their_rate),
         cmocka_unit_test(test_calls_by_http),
         cmocka_unit_test(test_the_limit_of_buckets),
