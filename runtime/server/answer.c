@@ -58,7 +58,11 @@ void zkt__answer(struct zkt_connection *c,
                  struct zkt_http_response response)
 {
     complete(c, request, &response);
-    zkt__ws_reply(&c->ws, &response);
+    if (zkt__ws_reads_body(&c->ws)) {
+        zkt__ws_reply_early(&c->ws, &response);
+    } else {
+        zkt__ws_reply(&c->ws, &response);
+    }
 }
 
 void zkt__answer_text(struct zkt_connection *c,

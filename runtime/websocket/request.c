@@ -196,16 +196,20 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
 
 void zkt__ws_reply(struct zkt_ws *ws, const struct zkt_http_response *response)
 {
-    const bool early = zkt__ws_reads_body(ws);
-    if (early) {
-        ws->state = ZKT_WS_ASKED;
-    }
     if (ws->state == ZKT_WS_ASKED) {
-        struct zkt_http_response full = complete(ws, response);
-        full.closes = full.closes || early;
+        const struct zkt_http_response full = complete(ws, response);
         zkt__http_respond(&full, ws->setup->callbacks->send, ws->user);
         zkt__ws_end_reply(ws, full.closes);
     }
+}
+
+void zkt__ws_reply_early(struct zkt_ws *ws,
+                         const struct zkt_http_response *response)
+{
+    struct zkt_http_response last = *response;
+    last.closes = true;
+    ws->state = ZKT_WS_ASKED;
+    zkt__ws_reply(ws, &last);
 }
 
 void zkt__ws_begin_reply(struct zkt_ws *ws,

@@ -286,10 +286,13 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
 void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
                     struct zkt_str body);
 
-/** Server: answers a request that asks for no WebSocket, in on_plain or later,
- * or in on_head: then its body is not read. The connection ends if @response
- * says so, and behind a body that is not read. */
+/** Server: answers a request that asks for no WebSocket, in on_plain or later.
+ * The connection ends if @response says so. */
 void zkt__ws_reply(struct zkt_ws *ws, const struct zkt_http_response *response);
+/** Server: answers such a request in on_head, while zkt__ws_reads_body: its
+ * body is not read, and the connection ends. */
+void zkt__ws_reply_early(struct zkt_ws *ws,
+                         const struct zkt_http_response *response);
 /** Server: begins such an answer by its head, and frees the request. The body
  * follows in parts, of which the WebSocket knows nothing. */
 void zkt__ws_begin_reply(struct zkt_ws *ws,
