@@ -241,6 +241,7 @@ static void hang(struct peer *p)
                                     .timeout_ms = 1 + below(20) };
     struct peer_call cancelled = late;
     cancelled.timeout_ms = 0;
+    cancelled.code = "CANCELLED";
     if (once_in(2)) {
         peer_call(p, &late, "hang", "%s", "");
     } else {
