@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/http_cases.h"
 #include "http/request.h"
 
 static void put_request(const struct zkt_http_reader *r)
@@ -87,17 +88,9 @@ static bool read_stream(void)
 
 static void put_cases(void)
 {
-    static const struct {
-        const char *bytes;
-        size_t len;
-    } cases[] = {
-#define CASE(bytes, outcome) { bytes, sizeof(bytes) - 1 },
-#include "../unit/http_cases.def"
-#undef CASE
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        for (size_t k = 0; k < cases[i].len; k++) {
-            printf("%02x", (unsigned char)cases[i].bytes[k]);
+    for (size_t i = 0; i < HTTP_CASES; i++) {
+        for (size_t k = 0; k < http_cases[i].len; k++) {
+            printf("%02x", (unsigned char)http_cases[i].bytes[k]);
         }
         putchar('\n');
     }

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,6 +24,7 @@
 #include "counter_client.h"
 #include "counter_server.h"
 #include "failing_alloc.h"
+#include "loopback.h"
 #include "net/secure.h"
 #include "zocket/tls.h"
 
@@ -364,20 +364,6 @@ static void raw_receive(struct raw *raw)
     }
 }
 
-static int connect_raw(void)
-{
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_port = htons(site.port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(
-        connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-    return fd;
-}
-
 /* Speaks TLS and asks for a page, and breaks off after @limit bytes: with an
  * end of file, or by a reset. */
 static void break_off(struct zkt_tls *tls, size_t limit, bool resets)
@@ -385,7 +371,7 @@ static void break_off(struct zkt_tls *tls, size_t limit, bool resets)
     static const char request[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     const struct linger reset_at_once = { 1, 0 };
     struct raw raw = { .bytes.allocator = &zkt__allocator_default,
-                       .fd = connect_raw(),
+                       .fd = connect_to_loopback(site.port),
                        .left = limit };
     raw.stream = tls->ops->open(tls, &zkt__allocator_default, "localhost");
     raw_read(&raw, NULL, 0);

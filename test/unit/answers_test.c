@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "http_cases.h"
 #include "server/core.h"
 #include "server/redirect.h"
 #include "slow.h"
@@ -91,31 +92,22 @@ static void translate(const char *outcome, char *out)
 
 static void test_hostile_requests(void **state)
 {
-    static const struct {
-        const char *bytes;
-        size_t len;
-        const char *outcome;
-    } cases[] = {
-#define CASE(bytes, outcome) { bytes, sizeof(bytes) - 1, outcome },
-#include "http_cases.def"
-#undef CASE
-    };
     struct zkt_server *server = new_server(
         &(struct zkt_serve_options){
             .limits = { .head_bytes = 2048, .body_bytes = 64 } },
         true);
     size_t wrong = 0;
     (void)state;
-    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
-        const size_t len = cases[i / 2].len;
+    for (size_t i = 0; i < 2 * (size_t)HTTP_CASES; i++) {
+        const size_t len = http_cases[i / 2].len;
         char expected[256], summary[256];
-        struct wire w = send_stream(server, 0, cases[i / 2].bytes, len,
+        struct wire w = send_stream(server, 0, http_cases[i / 2].bytes, len,
                                     i % 2 == 0 ? 1 : 4096);
         summarize(&w, summary);
-        translate(cases[i / 2].outcome, expected);
+        translate(http_cases[i / 2].outcome, expected);
         if (strcmp(summary, expected) != 0) {
             print_error("'%s', not '%s': %.*s\n", summary, expected,
-                        len < 400 ? (int)len : 400, cases[i / 2].bytes);
+                        len < 400 ? (int)len : 400, http_cases[i / 2].bytes);
             wrong++;
         }
         close_wire(&w);

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,6 +20,7 @@
 #include <uv.h>
 
 #include "counter_server.h"
+#include "loopback.h"
 #include "wire.h"
 
 /* An allocator for all threads; the allocation with the number
@@ -319,15 +319,7 @@ struct peer {
 
 static inline struct peer knock(const struct site *site)
 {
-    struct peer peer = { .fd = socket(AF_INET, SOCK_STREAM, 0) };
-    struct sockaddr_in to = {
-        .sin_family = AF_INET,
-        .sin_port = htons(site->port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    assert_true(peer.fd >= 0);
-    assert_int_equal(connect(peer.fd, (struct sockaddr *)&to, sizeof(to)), 0);
-    return peer;
+    return (struct peer){ .fd = connect_to_loopback(site->port) };
 }
 
 static inline void say(const struct peer *peer, const char *bytes, size_t len)

@@ -13,6 +13,7 @@
 #include "failing_alloc.h"
 #include "http/head.h"
 #include "http/request.h"
+#include "http_cases.h"
 
 static const struct zkt_http_limits limits = { 2048, 64 };
 
@@ -128,23 +129,15 @@ static void expect(const char *bytes, size_t len, const char *expected,
 
 static void test_cases(void **state)
 {
-    static const struct {
-        const char *bytes;
-        size_t len;
-        const char *outcome;
-    } cases[] = {
-#define CASE(bytes, outcome) { bytes, sizeof(bytes) - 1, outcome },
-#include "http_cases.def"
-#undef CASE
-    };
     size_t wrong = 0;
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const size_t len = cases[i].len;
-        bool good = has_outcome(cases[i].bytes, len, cases[i].outcome, 0, 1);
+    for (size_t i = 0; i < HTTP_CASES; i++) {
+        const size_t len = http_cases[i].len;
+        bool good = has_outcome(http_cases[i].bytes, len, http_cases[i].outcome,
+                                0, 1);
         for (size_t first = 0; first <= len && good; first++) {
-            good = has_outcome(cases[i].bytes, len, cases[i].outcome, first,
-                               len);
+            good = has_outcome(http_cases[i].bytes, len, http_cases[i].outcome,
+                               first, len);
         }
         wrong += !good;
     }

@@ -1,8 +1,7 @@
 /*
  * Sockets with TLS, of a library that is made up: the order of handshakes, and
- * what becomes of the shared memory after a failure. test/tls has the real one.
+ * the shared memory after a failure. test/tls has the real one.
  */
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +15,7 @@
 
 #include "counter_server.h"
 #include "failing_alloc.h"
+#include "loopback.h"
 #include "net/secure.h"
 
 /* ---- the library ---- */
@@ -131,20 +131,6 @@ static void on_listening(void *user, uint16_t number)
     port = number;
 }
 
-static int connect_peer(void)
-{
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_port = htons(port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(
-        connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-    return fd;
-}
-
 /* A turn has eight steps of handshakes, whoever else has sent one. */
 static void test_handshakes_of_a_turn(void **state)
 {
@@ -166,7 +152,7 @@ static void test_handshakes_of_a_turn(void **state)
                      ZKT_OK);
     assert_int_equal(zkt_server_listen(server, &loop), ZKT_OK);
     for (int i = 0; i < PEERS; i++) {
-        peers[i] = connect_peer();
+        peers[i] = connect_to_loopback(port);
     }
     while (open_streams < PEERS) {
         uv_run(&loop, UV_RUN_ONCE);
