@@ -3,7 +3,7 @@
 
 #include "http/head.h"
 
-/* Takes what stands before @sign off @text, without white space around it. */
+/* Takes the part before @sign off @text, without white space around it. */
 static struct zkt_str take_before(struct zkt_str *text, char sign)
 {
     const char *found = memchr(text->data, sign, text->len);

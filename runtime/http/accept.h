@@ -1,6 +1,6 @@
 /*
- * The items of fields that say what a client accepts, and their weights (RFC
- * 9110, section 12.4.2), in thousandths; 0: not acceptable.
+ * The items of Accept and of fields like it, and their weights (RFC 9110,
+ * section 12.4.2), in thousandths; 0: not acceptable.
  */
 #ifndef ZKT_HTTP_ACCEPT_H
 #define ZKT_HTTP_ACCEPT_H
@@ -11,8 +11,8 @@
 
 #define ZKT_HTTP_WEIGHT_MAX 1000
 
-/** Takes the next item off @list: what stands in front of its parameters, and
- * its weight. Leaves malformed items out. Returns false at the end. */
+/** Takes the next item off @list: its name, without its parameters, and its
+ * weight. Leaves malformed items out. Returns false at the end. */
 bool zkt__http_next_accepted(struct zkt_str *list, struct zkt_str *name,
                              int *weight);
 

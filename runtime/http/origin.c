@@ -101,8 +101,8 @@ static bool parse_authority(struct zkt_str scheme, struct zkt_str text,
     return len > 0 && parse_port(scheme, rest, &out->port);
 }
 
-/* Parses the host of a request, whose port may be empty (RFC 3986, section
- * 3.2.3), which that of an origin may not. */
+/* Parses the host of a request. Its port may be empty (RFC 3986, section
+ * 3.2.3); that of an origin may not. */
 static bool parse_host(struct zkt_str scheme, struct zkt_str text,
                        struct origin *out)
 {

@@ -59,7 +59,7 @@ static void on_signal(uv_signal_t *handle, int number)
 /* Returns true if SIGHUP tells the server to read its certificates again.
  * Without TLS a service manager may send it nevertheless, which must not end
  * the server; but a handler of the program keeps it, and a terminal that is
- * closed ends what was begun there. */
+ * closed ends the programs that were begun there. */
 static bool watches_hangup(const struct runner *r)
 {
     struct sigaction now;

@@ -166,7 +166,7 @@ bool zkt__server_trusts(const struct zkt_server *server, const char *address,
                      zkt__proxies_trust(proxies, &ip);
 }
 
-/* Returns true if the requests of a connection say whom they are for. Those for
+/* Returns true if the requests of a connection name their clients. Those for
  * metrics are the peer's own: they count for no address. */
 static bool has_proxy_of_requests(const struct zkt_server *server,
                                   const char *address, unsigned listener)

@@ -68,7 +68,7 @@ static const struct zkt_method *find_method(
     return method >= 0 ? &actor->methods[method] : NULL;
 }
 
-/* Returns true if a method is a stream, whose answer is events. */
+/* Returns true if a method is a stream: its answer is events. */
 static bool is_stream(const struct zkt_method *method)
 {
     return method != NULL && method->chunk != NULL;
@@ -110,7 +110,7 @@ static bool is_good_input(const struct zkt_server *server, struct zkt_str body)
     return good;
 }
 
-/* ---- what the head decides ---- */
+/* ---- refusals by the head ---- */
 
 /* Returns true if the body is to be JSON, by a single Content-Type. */
 static bool has_json(const struct zkt_http_request *request)

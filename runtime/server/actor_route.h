@@ -6,8 +6,8 @@
  *     GET  /actors/{actor}/{id}             gets the state
  *
  * and a state, or a call of a method with a stream or progress, as a stream of
- * events (WHATWG HTML, "Server-sent events"), whose data are the messages of
- * the protocol, if Accept names text/event-stream and does not prefer JSON.
+ * events (WHATWG HTML, "Server-sent events") with the messages of the protocol
+ * as data, if Accept names text/event-stream and does not prefer JSON.
  * Each request is an inner connection of its own (inner.h).
  */
 #ifndef ZKT_SERVER_ACTOR_ROUTE_H

@@ -174,8 +174,8 @@ int64_t zkt__admission_move(struct zkt_admission *admission,
                             struct zkt_address **counted);
 
 /**
- * Counts a session that lasts for a request of HTTP, whose connection is
- * counted already: its instances are charged to the numeric @address, or to
+ * Counts a session that lasts for a request of HTTP on a counted connection:
+ * its instances are charged to the numeric @address, or to
  * that of its network, from now on. @counts: the session counts for the address
  * as well, since its connection counts for none. Returns the count of the
  * address, or 1 if it does not count for it; 0 if there is no memory, or there

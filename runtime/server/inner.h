@@ -40,8 +40,8 @@ enum zkt_inner_event {
     ZKT_INNER_CLOSED
 };
 
-/** Returns the endpoint whose request the inner endpoint @e is for; NULL if
- * that is closed. */
+/** Returns the endpoint of the request that the inner endpoint @e serves; NULL
+ * if that is closed. */
 static inline struct zkt_endpoint *zkt__inner_outer(
     const struct zkt_endpoint *e)
 {

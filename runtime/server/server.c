@@ -166,8 +166,8 @@ static void refund(struct zkt_host *host, void *address)
                                    address);
 }
 
-/* The clock for durations of a server whose driver has no better one; it stops
- * after 292 years. */
+/* The clock for durations where the driver has no better one; it stops after
+ * 292 years. */
 static int64_t read_ns(const struct zkt_core *core)
 {
     const int64_t ms_ns = 1000000, last_ms = INT64_MAX / ms_ns;

@@ -297,7 +297,7 @@ async function follow(url, options) {
   return messages;
 }
 
-/** Calls a method whose answer is a stream of events; an EventSource cannot. */
+/** Calls a method that answers by a stream of events; an EventSource cannot. */
 async function callForEvents(url, init) {
   const abort = new AbortController();
   const headers = { ...init.headers, accept: "text/event-stream" };
@@ -426,7 +426,7 @@ test("an EventSource comes back when its server does", async (t) => {
   assert.ok(errors > 0);
   assert.ok(delays().includes(1000), "`retry: 1000` was read");
   assert.ok(!delays().includes(3000), "the time of an EventSource that was told none");
-  // Events have no ids: what is missed is in the snapshot.
+  // Events have no ids: the snapshot has all changes that were missed.
   assert.ok(requests.length > 1);
   for (const headers of requests) assert.equal(headers.get("last-event-id"), null);
   await events.until((all) => all.filter(snapshots).length === 2);

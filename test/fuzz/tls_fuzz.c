@@ -8,8 +8,8 @@
  *
  * What is decrypted is the beginning of the bytes that the peer has written,
  * and all of them if no record was touched. A stream that has ended stays so.
- * Each call takes all bytes, or ends the stream; what it sends, how often it is
- * to be called and its memory are bounded.
+ * Each call takes all bytes, or ends the stream; its output, the number of its
+ * calls and its memory are bounded.
  *
  * OpenSSL gets random numbers from a counter, so that an input has the same
  * records whenever it is run. It is not built for fuzzers: its reasons of
@@ -41,15 +41,15 @@ enum {
     REACHED = 1024
 };
 
-static void check(bool good, const char *what)
+static void check(bool good, const char *fault)
 {
     if (!good) {
-        fprintf(stderr, "tls_fuzz: %s\n", what);
+        fprintf(stderr, "tls_fuzz: %s\n", fault);
         abort();
     }
 }
 
-/* ---- what was reached, for libFuzzer ---- */
+/* ---- reached code, for libFuzzer ---- */
 
 __attribute__((
     section("__libfuzzer_extra_counters"))) static uint8_t reached[REACHED];
@@ -69,7 +69,7 @@ enum {
     UNDER_TEST = SERVER /* the side of the stream under test, of either role */
 };
 
-static bool warm;   /* OpenSSL has what it makes once */
+static bool warm;   /* OpenSSL has made its tables */
 static size_t kept; /* bytes of streams before, which OpenSSL keeps */
 
 /* ---- the ends ---- */
@@ -182,7 +182,7 @@ static void insert_first(struct run *r, const uint8_t *bytes, size_t len)
     }
 }
 
-/* Takes what the peer sends, one record each. */
+/* Takes the records that the peer sends. */
 static void collect(struct run *r)
 {
     const uint8_t *at;
@@ -496,8 +496,8 @@ static void touch(struct run *r, unsigned how, struct script *script)
 
 static void step(struct run *r, struct script *script)
 {
-    const unsigned what = next(script) % 19;
-    switch (what) {
+    const unsigned action = next(script) % 19;
+    switch (action) {
     case 0:
     case 1:
         deliver(r, SIZE_MAX);
@@ -541,7 +541,7 @@ static void step(struct run *r, struct script *script)
         glue(r);
         break;
     default:
-        touch(r, what - 14, script);
+        touch(r, action - 14, script);
         break;
     }
 }

@@ -603,7 +603,7 @@ static void *prepare_input(const void *with, size_t n)
     return w;
 }
 
-/* A call whose body has @n codings, none of which is any. */
+/* A call with @n codings of its body, which all change nothing. */
 static void *prepare_codings(const void *with, size_t n)
 {
     struct work *w = begin(1, 1);

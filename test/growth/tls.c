@@ -161,7 +161,7 @@ static void put_pieces(struct text *t, const struct list *list, size_t n)
     }
 }
 
-/* An extension: n pieces, if it is the list's, and then what it needs. */
+/* An extension: n pieces, if it is the list's, and then those that it needs. */
 static void put_extension(struct text *t, const struct list *list, size_t n,
                           int type, int lengths, const char *last,
                           size_t last_len)
@@ -356,7 +356,7 @@ static bool shake_hands(struct work *w, struct peer *p)
     return good && turn_peer(w, p, &answer) > 0;
 }
 
-/* The run reads what the peer has sent. */
+/* The run reads the bytes of the peer. */
 static void keep_output(struct work *w, struct peer *p)
 {
     char *data;
@@ -415,8 +415,8 @@ enum {
     CHAIN_MAX = 100
 };
 
-/* The last flight of a client, whose certificate is signed by the first of n,
- * which is signed by the second, and so on. */
+/* The last flight of a client: its certificate is signed by the first of n,
+ * that by the second, and so on. */
 static void *prepare_chain(const void *with, size_t n)
 {
     static struct issued chain[CHAIN_MAX];

@@ -53,7 +53,7 @@ static int connect_socket(void)
     return fd;
 }
 
-/* Sends what the socket takes. Returns 0 if it takes nothing. */
+/* Sends as much as the socket takes. Returns 0 if it takes nothing. */
 static size_t send_some(int fd, const void *bytes, size_t len)
 {
     const ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);

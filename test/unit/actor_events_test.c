@@ -1,6 +1,6 @@
 /*
- * Calls of actors by HTTP whose answer may be a stream of events: progress and
- * chunks, and clients that end their stream.
+ * Calls of actors by HTTP that may be answered by events: progress and chunks,
+ * and clients that end their stream.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -117,8 +117,8 @@ static void end_render(struct zkt_server *server, struct wire *w)
 /* ---- who has events ---- */
 
 /* The answer of a method without progress is JSON, that of a stream is events:
- * what is accepted decides where there are both. */
-static void test_what_a_method_answers(void **state)
+ * Accept decides where there are both. */
+static void test_answers_of_methods(void **state)
 {
     static const struct {
         const char *accepted;
@@ -365,7 +365,7 @@ static void test_the_end_of_a_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_a_method_answers),
+        cmocka_unit_test(test_answers_of_methods),
         cmocka_unit_test(test_the_events_of_a_half_closed_call),
         cmocka_unit_test(test_a_client_that_has_gone),
         cmocka_unit_test(test_requests_behind_the_end),

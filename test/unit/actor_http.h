@@ -16,7 +16,7 @@ static inline struct wire connect_wire(struct zkt_server *server)
     return w;
 }
 
-/* Runs turns, and takes what is sent. */
+/* Runs turns, and takes the output. */
 static inline void run(struct wire *w)
 {
     for (int i = 0; i < 4; i++) {

@@ -93,7 +93,7 @@ static void test_calls(void **state)
 
 /* The head decides: the body is neither asked for nor read, and the connection
  * ends behind the answer. Without a body it goes on. */
-static void test_what_the_head_decides(void **state)
+static void test_refusals_by_the_head(void **state)
 {
     static const struct {
         const char *line, *fields;
@@ -175,7 +175,8 @@ static void test_what_the_head_decides(void **state)
         check(&w, table[i].status, table[i].body);
         assert_non_null(strstr(w.text, table[i].field[0] ? field : ""));
         assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
-        /* One that is not read is no request, and what is behind it none. */
+        /* One that is not read is no request, and the bytes behind it are none.
+         */
         snprintf(text, sizeof(text),
                  "%s HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n%s\r\n1%s",
                  table[i].line, table[i].fields, GET("/actors/job/x", ""));
@@ -611,7 +612,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_what_the_head_decides),
+        cmocka_unit_test(test_refusals_by_the_head),
         cmocka_unit_test(test_hooks),
         cmocka_unit_test(test_a_request_is_no_connection),
         cmocka_unit_test(test_a_request_is_no_handshake),

@@ -459,7 +459,7 @@ static void test_moving(void **state)
     end(&admission, &alloc);
 }
 
-/* So does a surplus one, whose handshake is among none of an address. */
+/* So does a surplus one: its handshake is among none of an address. */
 static void test_moving_surplus(void **state)
 {
     struct failing_alloc alloc;

@@ -509,7 +509,7 @@ static void test_proxies(void **state)
 
 /* ---- requests of HTTP ---- */
 
-/* Appends what is received to a text. */
+/* Appends received bytes to a text. */
 static void append(char out[4096], struct zkt_slice slice)
 {
     const size_t len = strlen(out);

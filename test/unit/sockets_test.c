@@ -1259,7 +1259,7 @@ static bool stops_at_once(struct site *site)
     return !waits;
 }
 
-/* Acknowledges what was received. */
+/* Acknowledges the received bytes. */
 static void acknowledge(const struct peer *peer)
 {
     const int on = 1;
